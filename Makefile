@@ -1,0 +1,53 @@
+# Everything below works on a Linux machine with Python 3.11 or newer, git and make.
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+PARTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-setup mysql-sandbox bench lint format migrate worker keeper venv venv-dev clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
+
+run: venv ## Start the platform on 127.0.0.1:8000 with everything it needs (data in var/)
+	@$(BIN)/python -m app.standalone run $(ARGS)
+
+demo: venv ## Start it, run a playbook that works and one that fails, show the ticket; ARGS=--exit stops then
+	@$(BIN)/python -m app.standalone demo $(ARGS)
+
+test: venv-dev test-setup ## Run the whole suite; PARTS="plain mariadb" for some of it, ARGS for pytest
+	@$(BIN)/python scripts/run_tests.py $(PARTS) -- $(ARGS)
+
+test-setup: venv-dev ## Install what the tests need beside Python (as root on Debian), say what is missing
+	@scripts/test-setup $(BIN)/python
+
+mysql-sandbox: venv-dev ## Install a private MySQL for the tests (root, Debian; a minute and 700 MB)
+	@$(BIN)/python -m tests.support.mysql_sandbox install
+
+bench: venv-dev ## Measure the engine; writes build/bench.json
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lint: venv-dev ## Style, types, import contracts
+	@$(BIN)/python scripts/run_tests.py lint
+
+format: venv-dev ## Format the Python files
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+migrate: venv ## Bring the database of `make run` to the newest schema
+	@$(BIN)/python -m app.standalone migrate
+
+worker: venv ## One more worker beside `make run`
+	@$(BIN)/python -m app.standalone worker
+
+keeper: venv ## One more keeper beside `make run` (one of them leads)
+	@$(BIN)/python -m app.standalone keeper
+
+venv:
+	@scripts/venv $(VENV) requirements.txt
+
+venv-dev:
+	@scripts/venv $(VENV) requirements.txt requirements-dev.txt
+
+clean: ## Remove what can be made again (not var/, where the data lies)
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,172 @@
+"""Run the whole suite part by part, each within its time budget, and say at the end what ran where.
+
+    python scripts/run_tests.py [PART ...] [-- PYTEST ARGUMENTS]
+
+Without a part: all of them. A part over its budget is stopped, by pid, when MILLWRIGHT_TEST_BUDGETS=enforce
+(continuous integration); otherwise it is only said. The last line reads like pytest's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.support.parts import OUTCOMES, lines_for  # noqa: E402
+
+COUNTS = ROOT / "build" / "test-counts"
+# Seconds on a machine with two cores; together well under 40 minutes with the set-up.
+BUDGETS = {
+    "lint": 180,
+    "plain": 360,
+    "mariadb": 300,
+    "mysql": 300,
+    "browser": 240,
+    "hosts": 240,
+    "stack": 360,
+}
+# These parts have nothing to share but their own databases, so two workers halve them.
+PARALLEL = {"plain", "mariadb", "mysql"}
+GRACE_SECONDS = 10
+
+
+@dataclass
+class Result:
+    """How one part ended; ``seconds`` of wall clock."""
+
+    part: str
+    code: int
+    seconds: float
+    over_budget: bool
+    figures: dict[str, dict[str, object]] = field(default_factory=dict)
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def commands(part: str, extra: list[str]) -> list[list[str]]:
+    """What a part runs, one command after the other."""
+    if part == "lint":
+        return [
+            [_program("ruff"), "check", "."],
+            [_program("ruff"), "format", "--check", "."],
+            [_program("mypy")],
+            [_program("lint-imports")],
+        ]
+    workers = min(os.cpu_count() or 1, 4)
+    parallel = ["-n", str(workers)] if part in PARALLEL and workers > 1 else []
+    return [[_program("pytest"), "-q", f"--part={part}", f"--counts={COUNTS / part}.json", *parallel, *extra]]
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for child in family:
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            pass
+
+
+def run_part(part: str, extra: list[str], *, enforce: bool) -> Result:
+    """Run one part; its output goes to the terminal as it comes."""
+    print(f"\n==> {part} (budget {BUDGETS[part]} s)", flush=True)
+    begun, code, over = time.monotonic(), 0, False
+    for command in commands(part, extra):
+        left = BUDGETS[part] - (time.monotonic() - begun)
+        process = subprocess.Popen(command, cwd=ROOT)
+        try:
+            ended = process.wait(max(left, 1) if enforce else None)
+        except subprocess.TimeoutExpired:
+            over = True
+            print(
+                f"\n!! {part} is over its budget of {BUDGETS[part]} s: stopping pid {process.pid}", flush=True
+            )
+            _stop(process)
+            ended = 1
+        except KeyboardInterrupt:
+            _stop(process)
+            raise
+        code = code or ended
+        if over:
+            break
+    seconds = time.monotonic() - begun
+    over = over or seconds > BUDGETS[part]
+    counted = COUNTS / f"{part}.json"
+    figures = json.loads(counted.read_text(encoding="utf-8")) if counted.exists() else {}
+    return Result(part, code, seconds, over, figures)
+
+
+def added_up(results: list[Result]) -> dict[str, object]:
+    """The figures of all parts together, in the form that ``lines_for`` takes."""
+    counts: dict[str, Counter[str]] = {}
+    totals: Counter[str] = Counter()
+    skips: Counter[str] = Counter()
+    notes: list[str] = []
+    for result in results:
+        for place, counter in result.figures.get("counts", {}).items():
+            counts.setdefault(place, Counter()).update(counter)  # type: ignore[arg-type]
+        totals.update(result.figures.get("totals", {}))  # type: ignore[arg-type]
+        skips.update(result.figures.get("skips", {}))  # type: ignore[arg-type]
+        notes += result.figures.get("notes", [])  # type: ignore[arg-type]
+    return {"counts": counts, "totals": totals, "skips": skips, "notes": notes}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the parts that were named; returns the exit code."""
+    named, extra = arguments, []
+    if "--" in arguments:
+        cut = arguments.index("--")
+        named, extra = arguments[:cut], arguments[cut + 1 :]
+    unknown = sorted(set(named) - set(BUDGETS))
+    if unknown:
+        print(f"unknown part {', '.join(unknown)}; there are {', '.join(BUDGETS)}", file=sys.stderr)
+        return 2
+    COUNTS.mkdir(parents=True, exist_ok=True)
+    for old in COUNTS.glob("*.json"):
+        old.unlink()
+    enforce = os.environ.get("MILLWRIGHT_TEST_BUDGETS") == "enforce"
+    begun = time.monotonic()
+    results = [run_part(part, extra, enforce=enforce) for part in (named or list(BUDGETS))]
+    seconds = time.monotonic() - begun
+
+    print("\n==> parts")
+    for result in results:
+        mark = "ok" if result.code == 0 else f"FAILED ({result.code})"
+        late = "  !! over its budget" if result.over_budget else ""
+        print(f"{result.part:10} {mark:12} {result.seconds:6.0f} s of {BUDGETS[result.part]} s{late}")
+    figures = added_up(results)
+    print("\n==> where the tests ran")
+    print("\n".join(lines_for(figures)))
+    totals: Counter[str] = figures["totals"]  # type: ignore[assignment]
+    said = (
+        ", ".join(f"{totals[outcome]} {outcome}" for outcome in OUTCOMES if totals[outcome]) or "no tests ran"
+    )
+    failed = any(result.code for result in results) or (
+        enforce and any(result.over_budget for result in results)
+    )
+    if failed:
+        print("not passed: " + ", ".join(r.part for r in results if r.code or r.over_budget))
+    print(f"===== {said} in {seconds:.2f}s =====")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

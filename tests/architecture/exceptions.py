@@ -1,0 +1,12 @@
+"""What may differ from the rules, each with its reason. A line that is no longer needed fails the tests."""
+
+from __future__ import annotations
+
+# Service functions that do not begin with ``require(actor, ...)``: "module.function" -> why.
+SERVICES_WITHOUT_REQUIRE: dict[str, str] = {}
+
+# Modules outside app/core that commit or roll back themselves: "module" -> why.
+COMMITTERS: dict[str, str] = {}
+
+# Files over 400 lines: "path" -> why. Meant to stay empty.
+LONG_FILES: dict[str, str] = {}

@@ -1,0 +1,8 @@
+"""What every test can use; each module of tests/support says what its fixtures give."""
+
+from __future__ import annotations
+
+pytest_plugins = [
+    "tests.support.parts",
+    "tests.support.databases",
+]
