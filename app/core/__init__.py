@@ -1,0 +1,1 @@
+"""Plumbing without business: database, unit of work, tenancy, queue, errors, permissions. Imports no slice."""

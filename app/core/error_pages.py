@@ -1,0 +1,108 @@
+"""The one place that turns exceptions into answers: JSON under /api/, a page elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask, Response, g, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from app.core.errors import AppError, Conflict, NotSignedIn, RateLimited, Unavailable
+from app.core.extensions import is_api_path
+
+log = logging.getLogger(__name__)
+
+ADVICE = {
+    400: "The request could not be read. Check its form and send it again.",
+    404: "There is nothing at this address, or you may not see it. Check it or go back to the list.",
+    405: "This address does not take that method. See /api/v1/docs for what it takes.",
+    413: "What you sent is too large. Send less, or split it.",
+    415: "Send JSON with 'Content-Type: application/json'.",
+    429: "Too many requests. Wait for the time in Retry-After, then go on.",
+}
+# MySQL and MariaDB: deadlock, lock wait timeout, snapshot conflict. The whole transaction may be tried again.
+RETRYABLE = frozenset({1213, 1205, 1020})
+
+
+def _database_error(error: DBAPIError) -> AppError:
+    if isinstance(error, IntegrityError):
+        return Conflict("This clashes with something that exists already. Load the page again and check the names.")
+    code = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    if code in RETRYABLE or "database is locked" in str(error.orig):
+        return Unavailable("The database is busy with a competing change. Try again in a moment.", 1)
+    return Unavailable("The database cannot be reached just now. Nothing was changed. Try again in a moment.")
+
+
+def _as_app_error(error: Exception) -> AppError:
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, OperationalError | InterfaceError | IntegrityError | PoolTimeout):
+        log.warning("database: %s", error.__class__.__name__, exc_info=not isinstance(error, IntegrityError))
+        if isinstance(error, DBAPIError):
+            return _database_error(error)
+        return Unavailable("All database connections are in use. Try again in a moment.", 2)
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        data: Any = getattr(error, "data", None) or {}
+        messages = data.get("messages") if isinstance(data, dict) else None
+        app_error = AppError(
+            ADVICE.get(status) or error.description or HTTPStatus(status).phrase,
+            errors=messages if isinstance(messages, dict) else {},
+            error=HTTPStatus(status).phrase.lower().replace(" ", "_"),
+        )
+        if status == 422:
+            app_error.message = "Some values cannot be used; see 'errors' for each."
+            app_error.error = "invalid_input"
+        app_error.status = status
+        return app_error
+    log.exception("unexpected error", extra={"path": request.path})
+    return AppError("Something went wrong on our side and nothing was changed. The request id below finds the cause.")
+
+
+def _headers(error: AppError) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if isinstance(error, RateLimited | Unavailable):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, NotSignedIn):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def error_body(error: AppError) -> dict[str, Any]:
+    """Return the JSON of an error: code, status, error, message, errors, request_id."""
+    return {
+        "code": error.status,
+        "status": HTTPStatus(error.status).phrase,
+        "error": error.error,
+        "message": error.message,
+        "errors": error.errors,
+        "request_id": g.get("request_id"),
+    }
+
+
+def render_error(exception: Exception) -> ResponseReturnValue:
+    """Answer any exception: JSON under /api/ and for event streams, the sign-in page for strangers, else a page."""
+    error = _as_app_error(exception)
+    if is_api_path(request.path) or request.accept_mimetypes.best == "application/json":
+        response: Response = jsonify(error_body(error))
+    elif isinstance(error, NotSignedIn):
+        target = request.full_path.rstrip("?") if request.method == "GET" else "/"
+        return redirect(f"/sign-in?next={quote(target, safe='')}")
+    else:
+        response = Response(render_template("errors/error.html", error=error, phrase=HTTPStatus(error.status).phrase))
+    response.status_code = error.status
+    if isinstance(exception, HTTPException) and exception.code == 405:
+        response.headers["Allow"] = ", ".join(sorted(getattr(exception, "valid_methods", None) or ()))
+    response.headers.update(_headers(error))
+    return response
+
+
+def init_error_pages(app: Flask) -> None:
+    """Register the handler for every exception."""
+    app.register_error_handler(Exception, render_error)

@@ -1,0 +1,37 @@
+"""Flask extension singletons, bound to the application in ``app.wiring``."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_smorest import Api
+from flask_wtf import CSRFProtect
+
+
+class JsonErrorsLater(Api):  # type: ignore[misc]  # flask-smorest has no types
+    """flask-smorest without its error handlers: they would answer every HTML page with JSON."""
+
+    def _register_error_handlers(self) -> None:
+        """Do nothing; ``core.error_pages`` is the one place that renders errors."""
+
+
+login_manager = LoginManager()
+csrf = CSRFProtect()
+migrate = Migrate()
+api = JsonErrorsLater()
+limiter = Limiter(key_func=get_remote_address, headers_enabled=True, swallow_errors=True)
+
+
+def is_api_path(path: str) -> bool:
+    """Say whether a path belongs to the REST API: JSON errors, keys only, no cookies."""
+    return path.startswith("/api/")
+
+
+def init_migrate(app: Flask) -> None:
+    """Bind Flask-Migrate (``flask db upgrade``) to the application's metadata."""
+    from app.core.db import db
+
+    migrate.init_app(app, db, directory="migrations", compare_type=True)

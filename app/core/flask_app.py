@@ -1,0 +1,78 @@
+"""The Flask class: one unit of work around every request, tenant scope from the authenticated actor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, g, request
+from flask.typing import ResponseReturnValue
+
+from app.core.actor import Actor
+from app.core.db import unit_of_work
+from app.core.errors import NotSignedIn
+from app.core.tenancy import enter_tenant, leave_scope
+
+Authenticator = Callable[[], Actor | None]
+Recorder = Callable[[Actor | None, Exception], None]
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def current_actor() -> Actor:
+    """Return who acts in this request; NotSignedIn when nobody does."""
+    actor = g.get("actor")
+    if actor is None:
+        raise NotSignedIn
+    return actor  # type: ignore[no-any-return]
+
+
+def optional_actor() -> Actor | None:
+    """Return who acts in this request, None for a stranger."""
+    return g.get("actor")  # type: ignore[no-any-return]
+
+
+class PlatformFlask(Flask):
+    """Flask whose requests commit once: return commits, raise rolls back and drops waiting messages.
+
+    ``authenticator`` (set by ``app.wiring``) finds the actor inside the unit of work. Endpoints in
+    ``open_endpoints`` need none; every other one answers 401 (API) or the sign-in page to a stranger.
+    ``recorder`` stores refusals in a unit of their own after the rollback.
+    """
+
+    authenticator: Authenticator | None = None
+    recorder: Recorder | None = None
+    open_endpoints: frozenset[str] = frozenset()
+    # Endpoints that open their own short units: streams, whose answer outlives the request, and health.
+    unitless_endpoints: frozenset[str] = frozenset()
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Wrap the view in its unit of work and tenant scope."""
+        endpoint = request.endpoint or ""
+        if endpoint in self.unitless_endpoints or request.routing_exception is not None:
+            return super().dispatch_request()
+        try:
+            with unit_of_work(writes=request.method not in READING):
+                self._authenticate(endpoint)
+                return self.ensure_sync_response(super().dispatch_request())
+        except Exception as error:
+            if self.recorder is not None:
+                self.recorder(optional_actor(), error)
+            raise
+        finally:
+            leave_scope()
+
+    def authenticate_now(self, endpoint: str) -> None:
+        """Authenticate inside a unit of work that the caller opened (for ``unitless_endpoints``)."""
+        self._authenticate(endpoint)
+
+    def _authenticate(self, endpoint: str) -> None:
+        actor = self.authenticator() if self.authenticator is not None else None
+        g.actor = actor
+        if actor is not None:
+            enter_tenant(actor.tenant_id)
+        elif endpoint not in self.open_endpoints:
+            raise NotSignedIn
+
+    def ensure_sync_response(self, value: Any) -> ResponseReturnValue:
+        """Render the view's answer inside the unit of work, so that lazy parts fail here and not after it."""
+        return self.make_response(value)

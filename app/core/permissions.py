@@ -1,0 +1,80 @@
+"""What may be done, and which role may do it: one enum, one table, one check."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from app.core.actor import Actor, Role, Via
+from app.core.errors import PermissionDenied
+
+
+class Permission(StrEnum):
+    """``subject:verb``. API key scopes are these words too."""
+
+    DASHBOARD_VIEW = "dashboard:view"
+    SERVER_VIEW = "server:view"
+    SERVER_EDIT = "server:edit"
+    SERVER_TEST = "server:test"
+    SERVER_ADMIN = "server:admin"  # the controller, key paths, ansible_* variables, accepting a host key
+    PLAYBOOK_VIEW = "playbook:view"
+    PLAYBOOK_EDIT = "playbook:edit"  # writing content is running code: admin
+    PLAYBOOK_APPROVE = "playbook:approve"
+    JOB_VIEW = "job:view"
+    JOB_LAUNCH = "job:launch"
+    JOB_CANCEL = "job:cancel"
+    TICKET_VIEW = "ticket:view"
+    TICKET_EDIT = "ticket:edit"
+    AUDIT_VIEW = "audit:view"
+    USER_VIEW = "user:view"
+    USER_EDIT = "user:edit"
+    API_KEY_OWN = "api_key:own"  # one's own keys; only through a session
+    PROFILE_OWN = "profile:own"
+    WORKER_VIEW = "worker:view"
+    PLATFORM_ADMIN = "platform:admin"
+
+
+_VIEWER = frozenset(
+    {
+        Permission.DASHBOARD_VIEW,
+        Permission.SERVER_VIEW,
+        Permission.PLAYBOOK_VIEW,
+        Permission.JOB_VIEW,
+        Permission.TICKET_VIEW,
+        Permission.WORKER_VIEW,
+        Permission.API_KEY_OWN,
+        Permission.PROFILE_OWN,
+    }
+)
+_OPERATOR = _VIEWER | {
+    Permission.SERVER_EDIT,
+    Permission.SERVER_TEST,
+    Permission.JOB_LAUNCH,
+    Permission.JOB_CANCEL,
+    Permission.TICKET_EDIT,
+}
+_ADMIN = frozenset(Permission) - {Permission.PLATFORM_ADMIN}
+
+ROLE_GRANTS: dict[Role, frozenset[Permission]] = {
+    Role.VIEWER: _VIEWER,
+    Role.OPERATOR: _OPERATOR,
+    Role.ADMIN: _ADMIN,
+}
+# What a key can never do, whatever its scopes: make further keys.
+NEVER_BY_KEY = frozenset({Permission.API_KEY_OWN})
+
+
+def can(actor: Actor, permission: Permission) -> bool:
+    """Say whether the actor may; for hiding buttons. Services use ``require``."""
+    if permission is Permission.PLATFORM_ADMIN:
+        return actor.is_platform_admin and actor.via is not Via.API_KEY
+    if permission not in ROLE_GRANTS[actor.role]:
+        return False
+    if actor.via is Via.API_KEY and permission in NEVER_BY_KEY:
+        return False
+    return actor.scopes is None or permission.value in actor.scopes
+
+
+def require(actor: Actor, permission: Permission) -> None:
+    """Raise PermissionDenied unless the actor may. The first statement of every service function."""
+    if not can(actor, permission):
+        raise PermissionDenied(permission.value, actor.role.value)

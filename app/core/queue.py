@@ -1,0 +1,79 @@
+"""The doorbell: Celery messages that carry a run id and a protocol version, sent after the commit.
+
+A message may be lost, doubled, late or forged without harm: the database row decides. Hence no result
+backend, no late acknowledgement, JSON only, and a publisher that gives up quickly (the keeper rings again).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Celery
+
+from app.core.db import after_commit
+from config import Settings
+
+log = logging.getLogger(__name__)
+
+PROTOCOL = 1  # version of the executor port and of the message; both sides accept N and N-1
+EXECUTE = "jobs.execute"
+RUN_QUEUE = "runs"
+
+celery_app = Celery("millwright")
+
+
+def configure_celery(settings: Settings) -> Celery:
+    """Set up the one Celery application of this process from the settings."""
+    tls: dict[str, Any] = {}
+    if settings.redis_ssl_ca is not None:
+        tls["broker_use_ssl"] = {"ssl_ca_certs": str(settings.redis_ssl_ca), "ssl_cert_reqs": "required"}
+    celery_app.conf.update(
+        broker_url=settings.redis_url,
+        result_backend=None,
+        task_ignore_result=True,
+        accept_content=["json"],  # a pickled body in the broker is discarded, never loaded
+        task_serializer="json",
+        task_acks_late=False,  # redelivery would add nothing to the keeper's sweep and double long runs
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_hijack_root_logger=False,
+        worker_soft_shutdown_timeout=settings.drain_seconds,
+        worker_concurrency=settings.worker_concurrency,
+        worker_max_tasks_per_child=200,
+        worker_send_task_events=False,
+        worker_enable_remote_control=False,  # no revoke, no remote commands: nothing here needs them
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 1, "socket_keepalive": True},
+        task_default_queue=RUN_QUEUE,
+        task_create_missing_queues=True,
+        timezone="UTC",
+        **tls,
+    )
+    return celery_app
+
+
+def ring(run_id: int) -> bool:
+    """Send the doorbell of a run now; False when the broker cannot be had (the keeper will ring again)."""
+    try:
+        celery_app.send_task(
+            EXECUTE,
+            kwargs={"run_id": run_id, "protocol": PROTOCOL},
+            queue=RUN_QUEUE,
+            retry=False,
+            ignore_result=True,
+        )
+    except Exception as error:  # kombu raises whatever its transport raises
+        log.warning("doorbell not sent: %s", type(error).__name__, extra={"run_id": run_id})
+        return False
+    return True
+
+
+def ring_after_commit(run_id: int) -> None:
+    """Ring once this unit of work is committed; nothing is sent when it is rolled back."""
+
+    def send() -> None:
+        ring(run_id)
+
+    after_commit(send)

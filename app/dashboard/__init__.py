@@ -1,0 +1,1 @@
+"""Counts and series for the first page; no models of its own."""

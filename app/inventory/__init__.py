@@ -1,0 +1,1 @@
+"""Servers, their tags and their accepted host keys."""

@@ -1,0 +1,84 @@
+"""Job kinds: how ``jobs`` learns to run things without knowing them. Connected in ``app.wiring``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.runners.base import FailureCode, RunSpec
+
+
+class PreparationError(Exception):
+    """A run cannot be started, now or ever: it ends as failed with this code and message, unbegun."""
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class RunTarget:
+    """One job of the run and the server it is for (None: the kind has no servers)."""
+
+    job_id: int
+    server_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a kind gets to build its RunSpec from; read inside the executor's unit of work, tenant scope set."""
+
+    tenant_id: int
+    run_id: int
+    run_uuid: str
+    attempt: int
+    engine: str
+    subject_id: int
+    user_id: int
+    inputs: dict[str, Any]
+    secret_inputs: dict[str, Any]
+    timeout_seconds: int
+    is_check: bool
+    targets: Sequence[RunTarget]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """A RunSpec, and which host name of its output belongs to which job (id)."""
+
+    spec: RunSpec
+    jobs_by_host: dict[str, int]
+
+
+class JobKind(Protocol):
+    """One kind of job, e.g. ``ansible``. Stateless; looked up by ``name``."""
+
+    name: str
+
+    def build_run(self, request: RunRequest) -> PreparedRun:
+        """Return the frozen spec of a run: files, inventory, variables, secrets.
+
+        Called between claim and begin: checks hashes and decrypts here. Raises PreparationError for what no
+        retry mends; any other exception releases the run for another attempt.
+        """
+        ...
+
+
+_kinds: dict[str, JobKind] = {}
+
+
+def register(kind: JobKind) -> None:
+    """Make ``kind`` known; a second registration of the same name replaces the first."""
+    _kinds[kind.name] = kind
+
+
+def get(name: str) -> JobKind:
+    """Return the kind; PreparationError when this process does not know it."""
+    try:
+        return _kinds[name]
+    except KeyError:
+        raise PreparationError(
+            FailureCode.ENGINE_ERROR, f"This worker does not know jobs of kind '{name}'. Upgrade the worker."
+        ) from None

@@ -1,0 +1,141 @@
+"""Tables of playbook content. Files are kept once per tenant by their SHA-256."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Computed, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.column_types import BigIntPK, JsonValue, LongBytes, UTCDateTime, ascii_binary, enum_column
+from app.core.db import Model
+from app.core.db_time import Created, Timestamped
+from app.core.table import HasUuid, table_args, tenant_key
+from app.core.tenancy import TenantOwned
+from app.core.versioning import Versioned
+
+
+class ProjectSource(StrEnum):
+    """Where a project's files come from."""
+
+    SAMPLE = "sample"  # playbooks/ of the installation, read-only
+    UPLOAD = "upload"
+    GIT = "git"
+
+
+class PlaybookProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
+    """A set of files that playbooks lie in. ``revision_id`` is the one in force."""
+
+    __tablename__ = "playbook_projects"
+    __table_args__ = table_args(UniqueConstraint("tenant_id", "id"), UniqueConstraint("tenant_id", "name"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(191), nullable=False)
+    description: Mapped[str | None] = mapped_column(Text)
+    source: Mapped[ProjectSource] = mapped_column(enum_column(ProjectSource, "source"), nullable=False)
+    git_url: Mapped[str | None] = mapped_column(String(500))
+    git_branch: Mapped[str | None] = mapped_column(String(255))
+    engine: Mapped[str] = mapped_column(String(50), nullable=False, default="default", server_default="default")
+    revision_id: Mapped[int | None] = mapped_column()  # no foreign key: revisions point here
+    is_active: Mapped[bool] = mapped_column(nullable=False, default=True, server_default="1")
+
+
+class ProjectRevision(TenantOwned, Created, Model):
+    """One state of a project's files. ``manifest_hash`` covers path, mode and content of every file."""
+
+    __tablename__ = "project_revisions"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "id"),
+        Index(None, "tenant_id", "project_id", "id"),
+        tenant_key("project_id", "playbook_projects", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(nullable=False)
+    manifest_hash: Mapped[str] = mapped_column(ascii_binary(64), nullable=False)
+    commit_hash: Mapped[str | None] = mapped_column(ascii_binary(64))
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+
+
+class PlaybookContent(TenantOwned, Created, Model):
+    """The bytes of a file, stored once per tenant under their SHA-256."""
+
+    __tablename__ = "playbook_contents"
+    __table_args__ = table_args(UniqueConstraint("tenant_id", "id"), UniqueConstraint("tenant_id", "sha256"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(ascii_binary(64), nullable=False)
+    size: Mapped[int] = mapped_column(nullable=False)  # bytes
+    data: Mapped[bytes] = mapped_column(LongBytes, nullable=False, deferred=True)
+
+
+class ProjectFile(TenantOwned, Model):
+    """One file of one revision: its path inside the project (POSIX, relative) and its content."""
+
+    __tablename__ = "project_files"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "revision_id", "path"),
+        Index(None, "tenant_id", "content_id"),
+        tenant_key("revision_id", "project_revisions", ondelete="CASCADE"),
+        tenant_key("content_id", "playbook_contents"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    revision_id: Mapped[int] = mapped_column(nullable=False)
+    content_id: Mapped[int] = mapped_column(nullable=False)
+    path: Mapped[str] = mapped_column(ascii_binary(500), nullable=False)
+    executable: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
+
+
+class Playbook(TenantOwned, Versioned, Timestamped, Model):
+    """An entry file in a project. ``variables`` are the defaults, ``variable_specs`` their declarations.
+
+    A declaration is ``{name, type, description?, required?, default?, choices?, pattern?}`` with type one of
+    text, number, boolean, choice, multi_choice, secret.
+    """
+
+    __tablename__ = "playbooks"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "active_name"),
+        Index(None, "tenant_id", "name"),
+        Index(None, "tenant_id", "project_id"),
+        tenant_key("project_id", "playbook_projects"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(nullable=False)
+    name: Mapped[str] = mapped_column(String(255), nullable=False)
+    description: Mapped[str | None] = mapped_column(Text)
+    file_path: Mapped[str] = mapped_column(String(500), nullable=False)
+    file_hash: Mapped[str] = mapped_column(String(64), nullable=False)
+    manifest_hash: Mapped[str] = mapped_column(String(64), nullable=False)
+    tags: Mapped[list[str] | None] = mapped_column(JsonValue)
+    variables: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
+    variable_specs: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonValue)
+    is_active: Mapped[bool] = mapped_column(nullable=False, default=True, server_default="1")
+    is_sliceable: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
+    shares_servers: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
+    timeout_seconds: Mapped[int | None] = mapped_column()
+    active_name: Mapped[str | None] = mapped_column(
+        String(255), Computed("CASE WHEN is_active = 1 THEN name END", persisted=True)
+    )
+
+
+class PlaybookApproval(TenantOwned, Created, Model):
+    """Somebody with the right read this exact content and let it run."""
+
+    __tablename__ = "playbook_approvals"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "playbook_id", "manifest_hash"),
+        tenant_key("playbook_id", "playbooks", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    playbook_id: Mapped[int] = mapped_column(nullable=False)
+    file_hash: Mapped[str] = mapped_column(String(64), nullable=False)
+    manifest_hash: Mapped[str] = mapped_column(String(64), nullable=False)
+    approved_by: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), nullable=False)
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -1,0 +1,119 @@
+"""THE list: slices with their blueprints, job kinds, signal subscribers and task modules, in start-up order."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app.core import runtime
+from app.core.db import db, engine_options
+from app.core.error_pages import init_error_pages
+from app.core.extensions import api, csrf, init_migrate, limiter, login_manager
+from app.core.flask_app import PlatformFlask
+from app.core.headers import init_headers, trusted_hosts
+from app.core.queue import configure_celery
+from config import Settings, load_settings
+
+# Lowest first: a slice may import those before it, never those after it.
+SLICES = ("audit", "accounts", "inventory", "jobs", "playbooks", "tickets", "dashboard")
+MODEL_MODULES = (
+    "app.audit.models",
+    "app.accounts.models",
+    "app.inventory.models",
+    "app.jobs.models",
+    "app.jobs.log_models",
+    "app.playbooks.models",
+    "app.tickets.models",
+)
+# Connected at start: they register job kinds and listen to signals.
+SUBSCRIBERS = ("app.playbooks.job_kind", "app.tickets.subscribers")
+TASK_MODULES = ("app.jobs.tasks",)
+API_PREFIX = "/api/v1"
+
+
+def load_models() -> None:
+    """Import every module with tables, so that the metadata is whole."""
+    for name in MODEL_MODULES:
+        importlib.import_module(name)
+
+
+def _present(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def flask_config(settings: Settings) -> dict[str, Any]:
+    """Return Flask's own configuration from the settings."""
+    secure = settings.public_url.startswith("https://")
+    return {
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings),
+        "MAX_CONTENT_LENGTH": settings.max_request_bytes,
+        "MAX_FORM_MEMORY_SIZE": settings.max_request_bytes,
+        "MAX_FORM_PARTS": 2000,
+        "TRUSTED_HOSTS": trusted_hosts(settings),
+        "SESSION_COOKIE_NAME": "__Host-millwright" if secure else "millwright",
+        "SESSION_COOKIE_SECURE": secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "WTF_CSRF_TIME_LIMIT": None,  # the session ends it
+        "WTF_CSRF_SSL_STRICT": True,
+        "API_TITLE": "Millwright",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.1.0",
+        "OPENAPI_URL_PREFIX": API_PREFIX,
+        "OPENAPI_JSON_PATH": "openapi.json",
+        "RATELIMIT_STORAGE_URI": "memory://",
+        "RATELIMIT_DEFAULT": f"{settings.rate_limit_per_minute} per minute",
+        "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
+        "MILLWRIGHT_SETTINGS": settings,
+    }
+
+
+def _register_faces(app: Flask) -> None:
+    for slice_name in SLICES:
+        if _present(f"app.{slice_name}.web"):
+            app.register_blueprint(importlib.import_module(f"app.{slice_name}.web").blueprint)
+        if _present(f"app.{slice_name}.api"):
+            for blueprint in importlib.import_module(f"app.{slice_name}.api").blueprints:
+                api.register_blueprint(blueprint, url_prefix=API_PREFIX)
+                csrf.exempt(blueprint)  # keys only: the API's authenticator never reads the cookie
+
+
+def connect_subscribers() -> None:
+    """Import what registers job kinds and listens to signals (web, worker and keeper alike)."""
+    for name in SUBSCRIBERS:
+        if _present(name):
+            importlib.import_module(name)
+
+
+def build(settings: Settings | None = None) -> Flask:
+    """Build the application: settings, database, queue, extensions, subscribers, faces, errors, commands."""
+    settings = settings or load_settings()
+    runtime.configure(settings)
+    app = PlatformFlask("app", template_folder="templates", static_folder="static")
+    app.config.update(flask_config(settings))
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    load_models()
+    db.init_app(app)
+    init_migrate(app)
+    configure_celery(settings)
+    login_manager.init_app(app)
+    csrf.init_app(app)
+    limiter.init_app(app)
+    api.init_app(app)
+    init_headers(app, settings)
+    init_error_pages(app)
+    connect_subscribers()
+    if _present("app.accounts.authentication"):
+        importlib.import_module("app.accounts.authentication").init_authentication(app)
+    _register_faces(app)
+    if _present("app.cli"):
+        importlib.import_module("app.cli").register_commands(app)
+    return app

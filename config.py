@@ -1,0 +1,214 @@
+"""Settings: one typed class, read once from the environment, loud on a bad or missing value.
+
+Every setting is an environment variable ``MILLWRIGHT_<NAME>``. A secret (and any other setting) may
+instead be given as ``MILLWRIGHT_<NAME>_FILE``, the path of a file that holds the value; a trailing newline
+is dropped. Giving both is an error. Units stand in the names.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "MILLWRIGHT_"
+ROOT = Path(__file__).resolve().parent
+# Keys that people paste from examples; a start with one of them is refused (ASVS 5.0 13.2.3).
+WELL_KNOWN_KEYS = frozenset({"changeme", "secret", "dev", "development", "password", "millwright"})
+MINIMUM_KEY_LENGTH = 32
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or wrong; the message names each one and says what to do."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Frozen: a change needs a restart."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    # Keys. Five different ones, so that one leak does not open the rest.
+    secret_key: SecretStr = Field(description="Signs cookies and CSRF tokens; at least 32 characters.")
+    api_key_pepper: SecretStr = Field(description="Keys the digests of API keys and session ids.")
+    password_pepper: SecretStr = Field(description="Keys the pre-hash of passwords before bcrypt.")
+    audit_key: SecretStr = Field(description="Keys the hash chain of the audit log.")
+    master_key: SecretStr = Field(description="Wraps the data keys of encrypted columns.")
+
+    # Data stores
+    database_url: str = Field(description="SQLAlchemy URL: sqlite:///..., mysql+pymysql://...")
+    migration_database_url: str | None = Field(
+        None, description="URL of the account that may change the schema; database_url when not given."
+    )
+    database_ssl_ca: Path | None = Field(None, description="CA file: TLS (1.2 or newer) to the database.")
+    database_pool_size: int = Field(20, ge=1, le=200, description="Connections kept open by a web process.")
+    database_pool_timeout_seconds: int = Field(30, ge=1, le=300, description="Wait for a pooled connection.")
+    database_pool_recycle_seconds: int = Field(3600, ge=30, description="Age at which one is replaced.")
+    database_max_overflow: int = Field(10, ge=0, le=200, description="Connections above the pool in a burst.")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="redis://, rediss:// or redis+socket:///path.")
+    redis_ssl_ca: Path | None = Field(None, description="CA file for rediss://.")
+
+    # Places
+    data_dir: Path = Field(ROOT / "var", description="Folder of workspaces, spools and the audit anchor.")
+    sample_playbooks_dir: Path = Field(
+        ROOT / "playbooks", description="The read-only sample project that each tenant can adopt."
+    )
+    ssh_key_root: Path | None = Field(
+        None, description="Folder under which servers' private keys must lie; <data_dir>/ssh_keys by default."
+    )
+    engines: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object, engine name -> virtual environment folder; 'default' is the platform's own.",
+    )
+
+    # Web
+    public_url: str = Field("http://127.0.0.1:8000", description="How people reach the platform; links use it.")
+    trusted_hosts: list[str] = Field(
+        default_factory=list,
+        description="JSON list of accepted Host values; the public URL's host when empty.",
+    )
+    proxy_hops: int = Field(0, ge=0, le=5, description="Reverse proxies whose X-Forwarded-* are believed.")
+    session_idle_minutes: int = Field(60, ge=5, le=1440, description="A session unused this long ends.")
+    session_absolute_hours: int = Field(12, ge=1, le=168, description="A session this old ends.")
+    max_request_bytes: int = Field(2_097_152, ge=65_536, description="Larger request bodies get 413.")
+    rate_limit_per_minute: int = Field(600, ge=10, description="Requests a minute for one key or address.")
+    max_stream_viewers: int = Field(
+        24, ge=1, description="Live streams of one web process; below its threads, then 429 and polling."
+    )
+
+    # Accounts
+    bcrypt_rounds: int = Field(12, ge=4, le=16, description="bcrypt cost; 12 or more outside tests.")
+    password_minimum_length: int = Field(12, ge=8, le=128, description="Shortest accepted password.")
+    sign_in_user_limit: int = Field(10, ge=3, description="Failed sign-ins of one user in the window.")
+    sign_in_address_limit: int = Field(50, ge=3, description="Failed sign-ins from one address in the window.")
+    sign_in_window_minutes: int = Field(15, ge=1, description="The window of both limits.")
+    api_key_days: int = Field(90, ge=1, le=3650, description="Lifetime of an API key unless given.")
+
+    # Engine
+    worker_concurrency: int = Field(4, ge=1, le=256, description="Runs that one worker carries at a time.")
+    job_timeout_seconds: int = Field(3600, ge=5, description="Timeout of a run unless the launch gives one.")
+    job_timeout_limit_seconds: int = Field(86_400, ge=5, description="Longest timeout that may be asked.")
+    max_servers_per_launch: int = Field(2000, ge=1, description="Servers in one launch.")
+    lease_seconds: int = Field(300, ge=10, description="A run whose host is silent this long is lost.")
+    lock_ageing_seconds: int = Field(
+        60, ge=0, description="A run waiting this long for its servers is overtaken by nobody any more."
+    )
+    drain_seconds: int = Field(60, ge=0, description="What running runs get when a worker is stopped.")
+    max_job_log_bytes: int = Field(104_857_600, ge=1_048_576, description="Kept log text of one job.")
+    minimum_free_bytes: int = Field(
+        268_435_456, ge=0, description="A worker with less free disk under data_dir claims nothing."
+    )
+    protected_branches: list[str] = Field(
+        default_factory=list, description="JSON list of branches whose commits count as approved."
+    )
+
+    # Tickets and retention
+    ticket_reopen_days: int = Field(7, ge=0, description="The same fingerprint within this time reopens.")
+    ticket_close_days: int = Field(7, ge=0, description="Resolved tickets are closed after this time.")
+    job_log_days: int = Field(90, ge=1, description="Log lines are kept this long.")
+    audit_days: int = Field(400, ge=365, description="Audit entries are kept this long; 365 is the floor.")
+    audit_anchor_path: Path | None = Field(
+        None, description="Append-only file outside the database; <data_dir>/audit-anchor.jsonl by default."
+    )
+    audit_anchor_seconds: int = Field(600, ge=1, description="How often the newest hashes are anchored.")
+
+    # Process
+    host_name: str = Field(default_factory=socket.gethostname, description="Name of this machine.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Of the log output.")
+    environment_allow: list[str] = Field(
+        default_factory=list,
+        description="JSON list of environment variables that playbooks may see beside the fixed few.",
+    )
+
+    @field_validator("secret_key", "api_key_pepper", "password_pepper", "audit_key", "master_key")
+    @classmethod
+    def _strong(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if len(text) < MINIMUM_KEY_LENGTH or text.lower() in WELL_KNOWN_KEYS:
+            raise ValueError(
+                f"needs at least {MINIMUM_KEY_LENGTH} random characters; `openssl rand -hex 32` makes some"
+            )
+        return value
+
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("sqlite:///", "mysql+pymysql://")):
+            raise ValueError("must start with sqlite:/// or mysql+pymysql://")
+        return value
+
+    @model_validator(mode="after")
+    def _five_keys(self) -> Settings:
+        keys = [self.secret_key, self.api_key_pepper, self.password_pepper, self.audit_key, self.master_key]
+        if len({key.get_secret_value() for key in keys}) != len(keys):
+            raise ValueError("the five keys must differ from each other")
+        return self
+
+    @property
+    def workspace_root(self) -> Path:
+        """Folder of the runs' private workspaces on this machine."""
+        return self.data_dir / "work"
+
+    @property
+    def spool_root(self) -> Path:
+        """Folder of the runs' log spools on this machine."""
+        return self.data_dir / "spool"
+
+    @property
+    def key_root(self) -> Path:
+        """Folder under which the private keys of servers lie."""
+        return self.ssh_key_root or self.data_dir / "ssh_keys"
+
+    @property
+    def anchor_path(self) -> Path:
+        """The audit anchor: one JSON line per tenant and anchoring."""
+        return self.audit_anchor_path or self.data_dir / "audit-anchor.jsonl"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is the embedded one."""
+        return self.database_url.startswith("sqlite")
+
+
+def _read_files(environment: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name in Settings.model_fields:
+        variable = f"{PREFIX}{name.upper()}"
+        path = environment.get(f"{variable}_FILE")
+        if path is None:
+            continue
+        if variable in environment:
+            raise SettingsError(f"{variable} and {variable}_FILE are both set: keep one of them.")
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{variable}_FILE={path} cannot be read: {error}") from error
+    return values
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; ``overrides`` (by field name) win.
+
+    Raises SettingsError with one line per bad or missing setting.
+    """
+    known = {f"{PREFIX}{name.upper()}{suffix}" for name in Settings.model_fields for suffix in ("", "_FILE")}
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name not in known and not name.startswith((f"{PREFIX}TEST_", f"{PREFIX}RUN"))
+    )
+    if unknown:
+        raise SettingsError(f"Unknown setting {', '.join(unknown)}: see config.py or `flask settings` for the names.")
+    try:
+        return Settings(**{**_read_files(os.environ), **overrides})
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            label = f"{PREFIX}{name.upper()}" if name else "settings"
+            lines.append(f"{label}: {problem['msg']}")
+        raise SettingsError("The settings are not usable:\n  " + "\n  ".join(lines)) from error
