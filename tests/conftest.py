@@ -5,4 +5,6 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.support.parts",
     "tests.support.databases",
+    "tests.support.hosts",
+    "tests.support.chroot_hosts",
 ]
