@@ -5,6 +5,7 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.support.parts",
     "tests.support.databases",
+    "tests.support.application",
     "tests.support.hosts",
     "tests.support.chroot_hosts",
 ]

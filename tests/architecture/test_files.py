@@ -27,12 +27,9 @@ def test_no_file_has_more_than_400_lines(summary_line: Callable[[str], None]) ->
     sizes = {path: _lines(path) for path in _counted()}
     modules = [size for path in app_modules() if (size := _lines(path.relative_to(ROOT).as_posix()))]
     summary_line(
-        f"app/: {len(modules)} Python files, median {statistics.median(modules):.0f} lines,"
-        f" longest {max(modules)}"
+        f"app/: {len(modules)} Python files, median {statistics.median(modules):.0f} lines, longest {max(modules)}"
     )
-    too_long = {
-        path: size for path, size in sizes.items() if size > LIMIT and path not in exceptions.LONG_FILES
-    }
+    too_long = {path: size for path, size in sizes.items() if size > LIMIT and path not in exceptions.LONG_FILES}
     assert not too_long, f"split by verb or noun: {too_long}"
 
 
@@ -42,9 +39,7 @@ def test_the_median_file_of_the_product_is_under_120_lines() -> None:
 
 
 def test_no_file_is_called_utils() -> None:
-    nameless = [
-        str(path.relative_to(ROOT)) for path in project_files() if path.stem in NAMES_THAT_SAY_NOTHING
-    ]
+    nameless = [str(path.relative_to(ROOT)) for path in project_files() if path.stem in NAMES_THAT_SAY_NOTHING]
     assert not nameless, "name a file after what is in it"
 
 

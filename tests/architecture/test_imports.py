@@ -49,9 +49,7 @@ def test_split_layers_obey_the_same_rule() -> None:
 def test_every_package_is_a_slice_or_a_named_part_of_the_house() -> None:
     known = {*SLICES, "core", "runners", "cli", "standalone", "templates", "static"}
     packages = {path.parent.name for path in APP.glob("*/__init__.py")}
-    assert packages <= known, (
-        f"place {sorted(packages - known)} in pyproject.toml and tests/architecture/house.py"
-    )
+    assert packages <= known, f"place {sorted(packages - known)} in pyproject.toml and tests/architecture/house.py"
 
 
 def test_only_the_wiring_knows_the_command_line_and_nobody_the_process_runner() -> None:

@@ -46,16 +46,12 @@ def _complaints() -> dict[str, str]:
     for path in layer_modules("service"):
         for function in public_functions(tree(path)):
             if complaint := _complaint(function):
-                found[f"{module_name(path)}.{function.name}"] = (
-                    f"{place(path, function)} {function.name} {complaint}"
-                )
+                found[f"{module_name(path)}.{function.name}"] = f"{place(path, function)} {function.name} {complaint}"
     return found
 
 
 def test_every_service_takes_its_actor_first_and_asks_for_a_permission_first() -> None:
-    wrong = {
-        name: text for name, text in _complaints().items() if name not in exceptions.SERVICES_WITHOUT_REQUIRE
-    }
+    wrong = {name: text for name, text in _complaints().items() if name not in exceptions.SERVICES_WITHOUT_REQUIRE}
     assert not wrong, "\n".join(wrong.values())
 
 
@@ -102,8 +98,6 @@ def test_every_relationship_says_that_it_loads_nothing_by_itself() -> None:
         for call in calls(tree(path)):
             if called_name(call) == "relationship":
                 lazy = [word.value for word in call.keywords if word.arg == "lazy"]
-                if not (
-                    lazy and isinstance(lazy[0], ast.Constant) and lazy[0].value in {"raise", "write_only"}
-                ):
+                if not (lazy and isinstance(lazy[0], ast.Constant) and lazy[0].value in {"raise", "write_only"}):
                     wrong.append(place(path, call))
     assert not wrong, 'write lazy="raise"; queries say what they load'

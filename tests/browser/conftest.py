@@ -72,9 +72,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Watched]]:
     """Give a function that opens an address in a fresh context and watches it."""
     contexts = []
 
-    def open_(
-        url: str, *, theme: str = "light", width: int = 1280, height: int = 800, scripts: bool = True
-    ) -> Watched:
+    def open_(url: str, *, theme: str = "light", width: int = 1280, height: int = 800, scripts: bool = True) -> Watched:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=theme,

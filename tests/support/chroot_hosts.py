@@ -104,9 +104,7 @@ class ChrootHosts(SshHosts):
 def chroot_hosts(tmp_path: Path) -> Iterator[ChrootHosts]:
     """A maker of hosts with a Debian of their own; skipped where they cannot be had."""
     if not is_installed():
-        pytest.skip(
-            f"no chroot hosts: `{Path(sys.executable).name} -m tests.support.chroot_hosts install` as root"
-        )
+        pytest.skip(f"no chroot hosts: `{Path(sys.executable).name} -m tests.support.chroot_hosts install` as root")
     probe = subprocess.run(["unshare", "--mount", "--pid", "--uts", "--fork", "true"], capture_output=True)
     if probe.returncode:
         pytest.skip("no chroot hosts: this container may not make name spaces (CAP_SYS_ADMIN)")

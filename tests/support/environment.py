@@ -7,7 +7,8 @@ import secrets
 from pathlib import Path
 
 KEY_NAMES = ("SECRET_KEY", "API_KEY_PEPPER", "PASSWORD_PEPPER", "AUDIT_KEY", "MASTER_KEY")
-KEYS = {f"MILLWRIGHT_{name}": secrets.token_hex(32) for name in KEY_NAMES}
+PREFIX = "MILLWRIGHT_"
+KEYS = {f"{PREFIX}{name}": secrets.token_hex(32) for name in KEY_NAMES}
 # What a started process may see of the developer's own environment.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LOGNAME", "XDG_CACHE_HOME")
 
@@ -19,7 +20,7 @@ def settings_environment(database_url: str, data_dir: Path, **more: str) -> dict
         "MILLWRIGHT_DATABASE_URL": database_url,
         "MILLWRIGHT_DATA_DIR": str(data_dir),
         "MILLWRIGHT_BCRYPT_ROUNDS": "4",
-        **{f"MILLWRIGHT_{name.upper()}": value for name, value in more.items()},
+        **{f"{PREFIX}{name.upper()}": value for name, value in more.items()},
     }
 
 

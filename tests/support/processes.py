@@ -30,9 +30,7 @@ class Timeout(AssertionError):
     """A condition did not come true in time."""
 
 
-def wait_until(
-    condition: Callable[[], T], timeout: float = 30.0, message: str = "", interval: float = 0.05
-) -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 30.0, message: str = "", interval: float = 0.05) -> T:
     """Call ``condition`` until it returns something true and return that.
 
     ``timeout`` in seconds is a safety net for a broken product, not a measurement; ``message`` says what was
@@ -97,9 +95,7 @@ class Process:
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise Timeout(
-                f"{self.name} (pid {self.pid}) did not end in {timeout:g} s\n{self.output(4000)}"
-            ) from None
+            raise Timeout(f"{self.name} (pid {self.pid}) did not end in {timeout:g} s\n{self.output(4000)}") from None
 
     def stop(self, grace: float = 10.0) -> int:
         """SIGTERM, after ``grace`` seconds SIGKILL, for it and what it started; returns the exit code."""

@@ -1,0 +1,79 @@
+"""The application in this process, on the test's database.
+
+Fixtures:
+    make_settings   function(**overrides) -> Settings for the test's database and a data folder of its own
+    settings        make_settings()
+    app             the Flask application, built anew for every test
+    app_context     the same, inside an application context (for services and queries)
+    client          its test client; requests run in contexts of their own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from config import Settings
+from tests.support.databases import TestDatabase
+from tests.support.environment import KEYS, PREFIX
+
+NOBODY_LISTENS = "redis://127.0.0.1:1/0"  # port 1: a doorbell that is never heard, at once
+
+
+@pytest.fixture
+def make_settings(database: TestDatabase, tmp_path: Path) -> Callable[..., Settings]:
+    """Make settings by field name, with keys and quick bcrypt."""
+
+    def make(**overrides: Any) -> Settings:
+        keys = {name.removeprefix(PREFIX).lower(): value for name, value in KEYS.items()}
+        values = {
+            "database_url": database.app_url,
+            "migration_database_url": database.migrator_url,
+            "data_dir": tmp_path / "data",
+            "redis_url": NOBODY_LISTENS,
+            "bcrypt_rounds": 4,
+            "public_url": "http://localhost",
+            **keys,
+            **overrides,
+        }
+        return Settings(**values)
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """Settings for the test's database."""
+    return make_settings()
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application; its connections are closed afterwards."""
+    built = create_app(settings)
+    yield built
+    with built.app_context():
+        from app.core.db import db
+
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+@pytest.fixture
+def app_context(app: Flask) -> Iterator[Flask]:
+    """The application with its context pushed."""
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser or program without a session."""
+    return app.test_client()
