@@ -9,7 +9,7 @@ from typing import Any
 
 
 class FailureCode(StrEnum):
-    """Why a run or one of its jobs did not succeed. Stored in ``runs.failure_code`` and ``jobs.failure_code``."""
+    """Why a run or a job did not succeed; stored in ``runs.failure_code`` and ``jobs.failure_code``."""
 
     TASK_FAILED = "task_failed"
     UNREACHABLE = "unreachable"

@@ -1,0 +1,87 @@
+"""The one way into the spool: everything is made safe and masked here, cut into rows, and counted."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from app.runners.base import TaskStatus
+from app.runners.lines import DEFAULT_LOG_BYTES, cut_rows, sanitize_line, split_text
+from app.runners.masking import Masker
+from app.runners.spool import SpoolWriter
+
+_LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR"))
+_MAX_NAME = 1000
+
+
+class Recorder:
+    """Writes records of one run. ``lines_dropped`` counts the lines over a host's cap that were not kept."""
+
+    def __init__(self, spool: SpoolWriter, masker: Masker, max_log_bytes: int = DEFAULT_LOG_BYTES) -> None:
+        """``max_log_bytes`` is the cap of each host, and of the lines that belong to none."""
+        self._spool = spool
+        self._mask = masker.mask
+        self._max = max_log_bytes
+        self._used: dict[str | None, int] = {}
+        self._dropped: dict[str | None, list[int]] = {}
+
+    def clean(self, text: str, limit: int | None = _MAX_NAME) -> str:
+        """Return a short text (a name, a message) safe and masked; line ends become blanks."""
+        cleaned = self._mask(sanitize_line(" ".join(split_text(text))))
+        return cleaned if limit is None else cleaned[:limit]
+
+    def play(self, name: str) -> None:
+        """Record that a play, or a further batch of it, starts."""
+        self._spool.append({"k": "play", "p": self.clean(name), "t": time.time()})
+
+    def task(self, seq: int, play: str, name: str, module: str, place: str, kind: str) -> None:
+        """Record a task's heading; ``kind`` is "task" or "handler"."""
+        record: dict[str, Any] = {"k": "task", "s": seq, "p": self.clean(play), "n": self.clean(name)}
+        record |= {"m": self.clean(module), "f": self.clean(place), "t": time.time()}
+        if kind == "handler":
+            record["y"] = "handler"
+        self._spool.append(record)
+
+    def text(self, text: str, *, host: str | None, seq: int, level: str, further: str | None = None) -> None:
+        """Record a text of one or many lines; ``further`` is the level of the lines after the first."""
+        level = level if level in _LEVELS else "INFO"
+        further = further if further in _LEVELS else level
+        now = time.time()
+        for line in split_text(text):
+            self._line(self._mask(sanitize_line(line)), host, seq, level, now)
+            level = further
+
+    def result(self, host: str, seq: int, status: TaskStatus, duration_ms: int, diff: str | None) -> None:
+        """Record how a task ended on a host."""
+        shown = None
+        if diff is not None:
+            shown = "\n".join(self._mask(sanitize_line(line)) for line in split_text(diff))
+        record = {"k": "res", "h": host, "s": seq, "st": status.value, "d": duration_ms, "df": shown}
+        self._spool.append(record | {"t": time.time()})
+
+    def finish(self) -> int:
+        """Write one marker line for each host whose output was cut; return the number of dropped lines."""
+        for host, (lines, size) in self._dropped.items():
+            text = (
+                f"[millwright] {lines} more lines ({size} bytes) were not kept: "
+                f"the output reached the limit of {self._max} bytes."
+            )
+            record = {"k": "line", "h": host, "s": 0, "v": "WARNING", "x": text, "t": time.time()}
+            self._spool.append(record)
+        return sum(lines for lines, _size in self._dropped.values())
+
+    def _line(self, line: str, host: str | None, seq: int, level: str, now: float) -> None:
+        used = self._used.get(host, 0)
+        size = len(line) if line.isascii() else len(line.encode("utf-8", "replace"))
+        if used + size > self._max:
+            dropped = self._dropped.setdefault(host, [0, 0])
+            dropped[0] += 1
+            dropped[1] += size
+            self._used[host] = self._max + 1  # nothing that follows is kept either, however short
+            return
+        self._used[host] = used + size + 1
+        for piece, continued in cut_rows(line):
+            record = {"k": "line", "h": host, "s": seq, "v": level, "x": piece, "t": now}
+            if continued:
+                record["c"] = 1
+            self._spool.append(record)
