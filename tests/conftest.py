@@ -8,4 +8,6 @@ pytest_plugins = [
     "tests.support.application",
     "tests.support.hosts",
     "tests.support.chroot_hosts",
+    "tests.support.redis",
+    "tests.support.stack",
 ]

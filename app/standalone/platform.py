@@ -95,9 +95,9 @@ def web_command(host: str, port: int) -> list[str]:
 
 def worker_command(name: str) -> list[str]:
     """Return the Celery worker's command line; ``name`` tells workers of one machine apart."""
-    words = ["-m", "celery", "-A", "celery_worker", "worker", "--hostname", f"{name}@%h", "--loglevel", "INFO"]
+    words = ["-m", "celery", "-A", "celery_worker", "worker", "--queues", "runs", "--hostname", f"{name}@%h"]
     # Workers never talk to each other: the database is the truth.
-    return [sys.executable, *words, "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return [sys.executable, *words, "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
 
 
 def keeper_command() -> list[str]:
