@@ -53,9 +53,13 @@ def _spellings(value: str) -> Iterator[str]:
     yield re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
     yield urllib.parse.quote_plus(value.encode("utf-8", "replace"))
     yield urllib.parse.quote(value.encode("utf-8", "replace"))
-    yield shlex.quote(value).strip("'")
-    yield value.replace("'", "'\\''")
-    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", value)
+    for quoted in (
+        shlex.quote(value).strip("'"),
+        value.replace("'", "'\\''"),
+        re.sub(r"([^\w@%+=:,./-])", r"\\\1", value),
+    ):
+        yield quoted
+        yield from _json_forms(quoted)  # a command line in ansible's result
     yield value.replace("'", "''")  # YAML, SQL
     yield html.escape(value)
     yield repr(value)[1:-1]

@@ -72,20 +72,22 @@ class Runs:
         book: str,
         *,
         hosts: list[dict[str, Any]] | None = None,
-        files: dict[str, str] | None = None,
+        files: dict[str, str | bytes] | None = None,
         secrets: tuple[str, ...] = (),
         timeout: int = 120,
         environment: dict[str, str] | None = None,
         **parameters: Any,
     ) -> RunSpec:
-        contents = {"site.yml": textwrap.dedent(book), **(files or {})}
+        contents: dict[str, str | bytes] = {"site.yml": textwrap.dedent(book), **(files or {})}
         return RunSpec(
             run_uuid=str(uuid.uuid4()),
             attempt=1,
             engine="ansible",
             timeout_seconds=timeout,
             parameters={"playbook": "site.yml", "hosts": hosts or local_hosts("a"), **parameters},
-            files=tuple(RunFile(path, text.encode()) for path, text in contents.items()),
+            files=tuple(
+                RunFile(path, data.encode() if isinstance(data, str) else data) for path, data in contents.items()
+            ),
             secrets=secrets,
             environment=environment or {},
         )
