@@ -14,12 +14,9 @@ from app import create_app
 
 
 def main() -> int:
-    """Make the account inside one unit of work."""
-    from app.core.db import unit_of_work
-
-    first_start = importlib.import_module("app.accounts.first_start").first_start
-    with create_app().app_context(), unit_of_work():
-        made = first_start()
+    """Make the account, and what else a new platform must have."""
+    with create_app().app_context():
+        made = importlib.import_module("app.wiring").first_start()
     answer = None if made is None else {"username": made.username, "password": made.password}
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0

@@ -17,13 +17,14 @@ import secrets
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine
 
+from app.core.grants import VERSION_TABLE, grant_statements
 from tests.support import servers
 from tests.support.environment import process_environment, settings_environment
 from tests.support.servers import DatabaseServer, NotAvailable
@@ -31,7 +32,6 @@ from tests.support.servers import DatabaseServer, NotAvailable
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("sqlite", "mariadb", "mysql")
 ACCOUNTS = ("migrator", "app", "archiver")
-VERSION_TABLE = "alembic_version"
 
 
 @dataclass
@@ -119,32 +119,25 @@ def create_sqlite(path: Path) -> TestDatabase:
 def migrate(database: TestDatabase, data_dir: Path) -> None:
     """Bring a database to the newest schema by the product's command, then give the accounts rights."""
     settings = settings_environment(database.migrator_url, data_dir)
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"],
-        cwd=ROOT,
-        env=process_environment(settings),
-        capture_output=True,
-        text=True,
-    )
+    done = run_flask(process_environment(settings), "db", "upgrade")
     assert done.returncode == 0, f"flask db upgrade failed on {database.kind}:\n{done.stdout}{done.stderr}"
     if database.server is not None:
         grant(database)
 
 
+def run_flask(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the product in a process of its own; the exit code is the caller's."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=120)
+
+
 def grant(database: TestDatabase) -> None:
-    """Rights of the application and the archiver, table by table."""
+    """Rights of the application and the archiver, as ``flask db grants`` gives them."""
     assert database.server is not None
-    statements = []
-    for table in tables(database):
-        rights = "SELECT, INSERT" if table == "audit_logs" else "SELECT, INSERT, UPDATE, DELETE"
-        if table == VERSION_TABLE:
-            rights = "SELECT"
-        statements.append(f"GRANT {rights} ON `{database.name}`.`{table}` TO '{database.name}_app'@'%'")
-        if table.startswith("audit_"):
-            statements.append(
-                f"GRANT SELECT, INSERT, DELETE ON `{database.name}`.`{table}` TO '{database.name}_arc'@'%'"
-            )
-    database.server.execute(*statements)
+    application, archiver = f"{database.name}_app", f"{database.name}_arc"
+    database.server.execute(
+        *grant_statements(database.name, tables(database), application=application, archiver=archiver)
+    )
 
 
 def tables(database: TestDatabase) -> list[str]:

@@ -26,7 +26,7 @@ import psutil
 import pytest
 
 from app.standalone import platform
-from tests.support.databases import ROOT, TestDatabase
+from tests.support.databases import ROOT, TestDatabase, run_flask
 from tests.support.environment import process_environment, settings_environment
 from tests.support.processes import Process, free_port, processes_with_marker, start, wait_until
 from tests.support.redis import RedisServer
@@ -114,10 +114,9 @@ class Stack:
             return False
         return True
 
-    def flask(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def flask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a ``flask`` command with the stack's settings; the exit code is the caller's."""
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=timeout)
+        return run_flask(self.environment, *arguments)
 
     def first_admin(self) -> dict[str, str]:
         """Make the first administrator; returns ``username`` and the one-time ``password``."""
