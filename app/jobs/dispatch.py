@@ -1,0 +1,82 @@
+"""The sweep: rings for pending runs whose doorbell was lost, and only for those that could start now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, func, or_, select, update
+
+from app.core import queue
+from app.core.db import after_commit, db, unit_of_work
+from app.core.db_time import database_now
+from app.core.tenancy import system_scope
+from app.jobs import locks
+from app.jobs.database_port import MAX_ATTEMPTS, PAUSED_FLAG
+from app.jobs.models import PlatformFlag, Run, Worker
+from app.jobs.status import RunStatus, WorkerState
+
+RING_AGAIN_SECONDS = 30  # a doorbell unanswered this long is rung again; doubling it is harmless
+SWEEP_LIMIT = 200
+
+
+def sweep() -> int:
+    """Ring for runs that wait without reason; return how many doorbells. One unit of work."""
+    with system_scope("dispatch sweep"), unit_of_work():
+        if db.session.get(PlatformFlag, PAUSED_FLAG) is not None:
+            return 0
+        free = _free_slots()
+        if free <= 0:
+            return 0
+        now = database_now()
+        rung = 0
+        for run in db.session.scalars(_waiting(now)):
+            if rung >= free:
+                break
+            if locks.find_blocker(run, now) is not None:
+                continue
+            _ring(run, now)
+            rung += 1
+        return rung
+
+
+def _waiting(now: datetime) -> Select[Run]:
+    stale = now - timedelta(seconds=RING_AGAIN_SECONDS)
+    return (
+        select(Run)
+        .where(
+            Run.status == RunStatus.PENDING,
+            Run.cancel_requested_at.is_(None),
+            Run.attempt < MAX_ATTEMPTS,
+            or_(Run.dispatched_at.is_(None), Run.dispatched_at < stale),
+            or_(Run.not_before.is_(None), Run.not_before <= now),
+        )
+        .order_by(Run.id)
+        .limit(SWEEP_LIMIT)
+    )
+
+
+def _ring(run: Run, now: datetime) -> None:
+    db.session.execute(
+        update(Run)
+        .where(Run.id == run.id, Run.tenant_id == run.tenant_id, Run.status == RunStatus.PENDING)
+        .values(dispatched_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    run_id = run.id
+    after_commit(lambda: _send(run_id))
+
+
+def _send(run_id: int) -> None:
+    queue.ring(run_id)
+
+
+def _free_slots() -> int:
+    """Return how many more runs the workers that are online could carry."""
+    capacity = db.session.scalar(select(func.sum(Worker.concurrency)).where(Worker.state == WorkerState.ONLINE)) or 0
+    busy = (
+        db.session.scalar(
+            select(func.count()).select_from(Run).where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
+        )
+        or 0
+    )
+    return int(capacity) - int(busy)

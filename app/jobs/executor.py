@@ -1,0 +1,188 @@
+"""Carries one run from claim to end: claim, plan, prepare, begin, supervise, ship, finish.
+
+Everything that can fail lies before ``begin``; after it the run is never started again by itself. Runs in the
+Celery pool child, which keeps no transaction open while the engine works. If this process dies, the
+supervisor ends the engine, and a watchdog ships the rest and says ``lost``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+
+from app.core.retry import retrying
+from app.core.runtime import settings
+from app.jobs.kinds import PreparationError, PreparedRun
+from app.jobs.log_sink import LogSink
+from app.jobs.port import Carrier, Claim, EnginePort, Fenced
+from app.runners import launcher
+from app.runners.base import FailureCode, RunResult, StopReason
+from app.runners.spool import write_private
+from app.runners.workspace import WorkspaceError
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 1.0  # a cancel request is seen within 2 s (design/4); the lease is renewed with it
+POLL_SECONDS = 0.02  # a new line is shipped at once when idle, else within 50 ms
+HOSTS_NAME = "hosts.json"  # beside the spool: which host's lines belong to which job, for a second shipper
+PLAN_TRIES = 3  # a job cancelled between plan and begin makes a new plan necessary
+
+
+def execute_run(port: EnginePort, run_id: int, carrier: Carrier) -> bool:
+    """Carry the run if it is to be had; False when it is not (done, taken, blocked, paused)."""
+    claim = retrying(lambda: port.claim(run_id, carrier))
+    if claim is None:
+        return False
+    log.info("run.claimed", extra={"run_id": run_id, "attempt": claim.attempt})
+    try:
+        started = _start(port, claim)
+    except Fenced:
+        return False
+    if started is None:
+        return True
+    handle, planned = started
+    try:
+        _carry(port, claim, handle, planned)
+    except Fenced:
+        log.error("run.fenced", extra={"run_id": run_id})
+        handle.stop(StopReason.ORPHANED)
+    finally:
+        handle.close()
+    return True
+
+
+def _start(port: EnginePort, claim: Claim) -> tuple[launcher.RunHandle, PreparedRun] | None:
+    for _ in range(PLAN_TRIES):
+        made = _plan_and_prepare(port, claim)
+        if made is None:
+            return None
+        planned, prepared = made
+        if _begin(port, claim, planned):
+            return _launch(port, claim, planned, prepared)
+        prepared.discard()
+    _stop_before_begin(port, claim)
+    return None
+
+
+def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, launcher.PreparedRun] | None:
+    """Return the spec and its workspace; None when the run was ended or given back instead."""
+    try:
+        planned = retrying(lambda: port.plan(claim))
+        if not planned.jobs_by_host:
+            _end_unbegun(port, claim, FailureCode.CANCELLED, "Every job of this run was cancelled.")
+            return None
+        prepared = launcher.prepare(
+            planned.spec, workspace_root=settings().workspace_root, spool_root=settings().spool_root
+        )
+        write_private(prepared.spool_dir / HOSTS_NAME, json.dumps(planned.jobs_by_host).encode())
+    except PreparationError as error:
+        _end_unbegun(port, claim, error.code, error.message)
+    except WorkspaceError as error:
+        if error.code is FailureCode.DISK_FULL:
+            port.release(claim, str(error))
+        else:
+            _end_unbegun(port, claim, error.code, str(error))
+    except Fenced:
+        raise
+    except Exception as error:
+        log.exception("run.not_started", extra={"run_id": claim.run_id})
+        reason = f"{type(error).__name__} while the run was prepared."
+        retrying(lambda: port.release(claim, reason))
+    else:
+        return planned, prepared
+    return None
+
+
+def _begin(port: EnginePort, claim: Claim, planned: PreparedRun) -> bool:
+    return retrying(lambda: port.begin(claim, planned))
+
+
+def _launch(
+    port: EnginePort, claim: Claim, planned: PreparedRun, prepared: launcher.PreparedRun
+) -> tuple[launcher.RunHandle, PreparedRun] | None:
+    try:
+        handle = prepared.start()
+    except WorkspaceError as error:
+        _end_unbegun(port, claim, error.code, str(error))
+        prepared.discard()
+        return None
+    retrying(lambda: port.started(claim, handle.identity), attempts=3)
+    return handle, planned
+
+
+def _stop_before_begin(port: EnginePort, claim: Claim) -> None:
+    """End a run that was cancelled between claim and begin, or give it back when its plan kept changing."""
+    if retrying(lambda: port.heartbeat(claim)).cancel_requested:
+        _end_unbegun(port, claim, FailureCode.CANCELLED, "Cancelled before it began.")
+    else:
+        retrying(lambda: port.release(claim, "Jobs of the run were cancelled while it was prepared."))
+
+
+def _end_unbegun(port: EnginePort, claim: Claim, code: FailureCode, message: str) -> None:
+    log.info("run.not_begun", extra={"run_id": claim.run_id, "failure_code": code.value})
+    result = RunResult(None, code, message)
+    retrying(lambda: port.finish(claim, result, hosts_by_job={}, log_complete=True), attempts=None)
+
+
+def _carry(port: EnginePort, claim: Claim, handle: launcher.RunHandle, planned: PreparedRun) -> None:
+    sink = LogSink(port, claim, handle.spool_dir, planned.jobs_by_host)
+    next_beat = time.monotonic() + HEARTBEAT_SECONDS
+    stopping = False
+    while True:
+        ended = handle.poll()  # asked before shipping: what it wrote until its end is shipped below
+        shipped = sink.ship_available()
+        if ended and not shipped:
+            break
+        if time.monotonic() >= next_beat and not ended:
+            stopping = _beat(port, claim, handle, stopping)
+            next_beat = time.monotonic() + HEARTBEAT_SECONDS
+        if not shipped:
+            time.sleep(POLL_SECONDS)
+    sink.ship_all()
+    sink.close()
+    result = handle.result() or _without_word(stopping)
+    hosts = {job_id: host for host, job_id in planned.jobs_by_host.items()}
+    retrying(lambda: port.finish(claim, result, hosts_by_job=hosts, log_complete=True), attempts=None)
+    launcher.remove_spool(handle.spool_dir)
+    log.info("run.finished", extra={"run_id": claim.run_id, "failure_code": result.failure_code})
+
+
+def _beat(port: EnginePort, claim: Claim, handle: launcher.RunHandle, stopping: bool) -> bool:
+    try:
+        orders = port.heartbeat(claim)
+    except Fenced:
+        raise
+    except Exception as error:  # the database is away: the engine goes on, the spool keeps its lines
+        log.warning("run.heartbeat_missed: %s", type(error).__name__, extra={"run_id": claim.run_id})
+        return stopping
+    if stopping:
+        return True
+    if orders.cancel_requested:
+        handle.stop(StopReason.CANCEL)
+        return True
+    if orders.drain:
+        handle.stop(StopReason.SHUTDOWN)
+        return True
+    return False
+
+
+def _without_word(stopping: bool) -> RunResult:
+    """Return the result of a run whose supervisor left none: its end is unknown, also after a cancel."""
+    advice = "The process that supervised it was killed"
+    return RunResult(
+        None,
+        FailureCode.LOST,
+        f"{advice}{' while it was being stopped' if stopping else ''}; what it did last is unknown. "
+        "Look at the servers before you launch again.",
+    )
+
+
+def read_hosts(spool_dir: Path) -> dict[str, int]:
+    """Return the host names and job ids that the executor left beside a spool; empty when it did not."""
+    try:
+        hosts = json.loads((spool_dir / HOSTS_NAME).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {str(host): int(job_id) for host, job_id in hosts.items()}

@@ -1,0 +1,275 @@
+"""Reads of output: lines by cursor, search by line range, tasks, results and the log of a whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from app.core.clock import iso
+from app.core.db import db
+from app.jobs.log_models import JobLogLine, RunLine, RunTask, TaskResult
+from app.jobs.models import Job, Launch, Run
+from app.jobs.status import JOB_FINAL
+from app.runners.base import TaskStatus
+
+LINE_LIMIT = 1000  # lines in one answer
+SEARCH_SPAN = 50_000  # line numbers looked through by one search call: first hits come early
+SEARCH_HITS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Lines after a cursor, and what the reader needs to know to go on."""
+
+    lines: Sequence[dict[str, Any]]
+    last_line: int  # the newest line stored
+    complete: bool  # the job has ended and no line is missing behind ``last_line``
+    status: str
+    first_failure_line: int | None
+
+
+def line_data(line: JobLogLine) -> dict[str, Any]:
+    """Return a line in the short form that pages and streams use."""
+    return {
+        "n": line.line_number,
+        "s": line.task_seq,
+        "v": line.log_level,
+        "x": line.content,
+        "t": iso(line.timestamp),
+        "c": int(line.continued),
+    }
+
+
+def tail(
+    job: Job,
+    *,
+    after: int = 0,
+    before: int | None = None,
+    limit: int = LINE_LIMIT,
+    level: str | None = None,
+    text: str | None = None,
+) -> Tail:
+    """Return up to ``limit`` lines with a number over ``after`` (or the last ones under ``before``), in order.
+
+    With ``text`` the search goes through at most SEARCH_SPAN line numbers.
+    """
+    statement = select(JobLogLine).where(JobLogLine.tenant_id == job.tenant_id, JobLogLine.job_id == job.id)
+    if level:
+        statement = statement.where(JobLogLine.log_level == level)
+    if text:
+        statement = statement.where(
+            JobLogLine.line_number <= after + SEARCH_SPAN, JobLogLine.content.icontains(text, autoescape=True)
+        )
+    limit = max(1, min(limit, LINE_LIMIT))
+    if before is not None:
+        newest = statement.where(JobLogLine.line_number < before, JobLogLine.line_number > after)
+        rows = list(db.session.scalars(newest.order_by(JobLogLine.line_number.desc()).limit(limit)))[::-1]
+    else:
+        newer = statement.where(JobLogLine.line_number > after)
+        rows = list(db.session.scalars(newer.order_by(JobLogLine.line_number).limit(limit)))
+    return Tail(
+        [line_data(row) for row in rows],
+        job.log_lines,
+        job.status in JOB_FINAL,
+        job.status.value,
+        job.first_failure_line,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What a search found up to ``scanned_to``; ``more`` says whether lines lie behind it."""
+
+    hits: Sequence[dict[str, Any]]
+    scanned_to: int
+    more: bool
+
+
+def search(job: Job, text: str, *, after: int = 0, level: str | None = None, limit: int = SEARCH_HITS) -> Hits:
+    """Look for ``text`` (case-insensitive, no pattern) in at most SEARCH_SPAN line numbers behind ``after``."""
+    limit = max(1, min(limit, SEARCH_HITS))
+    end = after + SEARCH_SPAN
+    statement = (
+        select(JobLogLine.line_number, JobLogLine.content)
+        .where(
+            JobLogLine.tenant_id == job.tenant_id,
+            JobLogLine.job_id == job.id,
+            JobLogLine.line_number > after,
+            JobLogLine.line_number <= end,
+            JobLogLine.content.icontains(text, autoescape=True),
+        )
+        .order_by(JobLogLine.line_number)
+        .limit(limit)
+    )
+    if level:
+        statement = statement.where(JobLogLine.log_level == level)
+    rows = db.session.execute(statement).all()
+    scanned = rows[-1].line_number if len(rows) == limit else min(end, job.log_lines)
+    return Hits([{"n": row.line_number, "x": row.content} for row in rows], scanned, scanned < job.log_lines)
+
+
+def tasks(job: Job, *, after: int = 0, limit: int = 5000) -> Sequence[dict[str, Any]]:
+    """Return the tasks that touched a job behind ``task_seq`` ``after``, with status, duration and lines."""
+    rows = db.session.execute(
+        select(RunTask, TaskResult)
+        .outerjoin(
+            TaskResult,
+            (TaskResult.tenant_id == RunTask.tenant_id)
+            & (TaskResult.job_id == job.id)
+            & (TaskResult.task_seq == RunTask.task_seq),
+        )
+        .where(RunTask.tenant_id == job.tenant_id, RunTask.run_id == job.run_id, RunTask.task_seq > after)
+        .order_by(RunTask.task_seq)
+        .limit(limit)
+    ).all()
+    return [task_data(task, result) for task, result in rows]
+
+
+def task_data(task: RunTask, result: TaskResult | None) -> dict[str, Any]:
+    """Return a task and its result on one job in the short form that pages and streams use."""
+    return {
+        "s": task.task_seq,
+        "play": task.play,
+        "task": task.task,
+        "module": task.module,
+        "path": task.path,
+        "status": result.status.value if result else None,
+        "duration_ms": result.duration_ms if result else None,
+        "first_line": result.first_line if result else None,
+        "last_line": result.last_line if result else None,
+    }
+
+
+def run_lines(job: Job, limit: int = 2000) -> Sequence[dict[str, Any]]:
+    """Return the lines of a job's run that belong to no server, each with the job's line it comes after."""
+    lines = db.session.scalars(
+        select(RunLine)
+        .where(RunLine.tenant_id == job.tenant_id, RunLine.run_id == job.run_id)
+        .order_by(RunLine.run_seq)
+        .limit(limit)
+    ).all()
+    if not lines:
+        return []
+    places = _places(job, [line.run_seq for line in lines])
+    return [
+        {"after_line": place, "v": line.log_level, "x": line.content} for place, line in zip(places, lines, strict=True)
+    ]
+
+
+def _places(job: Job, positions: list[int]) -> list[int]:
+    """Return for each place in the run the number of the job's last line before it (one query per 500)."""
+    places: list[int] = []
+    number = 0
+    for position in positions:
+        found = db.session.scalar(
+            select(JobLogLine.line_number)
+            .where(
+                JobLogLine.tenant_id == job.tenant_id,
+                JobLogLine.job_id == job.id,
+                JobLogLine.line_number > number,
+                JobLogLine.run_seq < position,
+            )
+            .order_by(JobLogLine.line_number.desc())
+            .limit(1)
+        )
+        number = found if found is not None else number
+        places.append(number)
+    return places
+
+
+def results_of(jobs: Sequence[Job]) -> dict[tuple[int, int], TaskStatus]:
+    """Return task statuses of some jobs by (job id, task_seq): the cells of the matrix, in one query."""
+    if not jobs:
+        return {}
+    rows = db.session.execute(
+        select(TaskResult.job_id, TaskResult.task_seq, TaskResult.status).where(
+            TaskResult.tenant_id == jobs[0].tenant_id, TaskResult.job_id.in_([job.id for job in jobs])
+        )
+    )
+    return {(row.job_id, row.task_seq): row.status for row in rows}
+
+
+def run_tasks(run: Run) -> Sequence[RunTask]:
+    """Return the tasks of a run in order (at most 5,000)."""
+    return db.session.scalars(
+        select(RunTask)
+        .where(RunTask.tenant_id == run.tenant_id, RunTask.run_id == run.id)
+        .order_by(RunTask.task_seq)
+        .limit(5000)
+    ).all()
+
+
+def job_text(job: Job) -> Iterator[str]:
+    """Yield a job's log as text, one line each, headers of its tasks in place; constant memory."""
+    headers = {row["s"]: row for row in tasks(job)}
+    after, seen = 0, -1
+    while True:
+        part = db.session.scalars(
+            select(JobLogLine)
+            .where(JobLogLine.tenant_id == job.tenant_id, JobLogLine.job_id == job.id, JobLogLine.line_number > after)
+            .order_by(JobLogLine.line_number)
+            .limit(LINE_LIMIT)
+        ).all()
+        if not part:
+            return
+        pieces: list[str] = []
+        for line in part:
+            if line.task_seq != seen and line.task_seq in headers and not line.continued:
+                pieces.append(f"\nTASK [{headers[line.task_seq]['task']}]\n")
+                seen = line.task_seq
+            pieces.append(line.content if line.continued else f"{line.content}")
+            pieces.append("\n")
+        after = part[-1].line_number
+        db.session.expunge_all()
+        yield "".join(pieces)
+
+
+def launch_text(launch: Launch, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a launch's log as the engine printed it: every line of its runs by ``run_seq``, headers in place."""
+    for run in runs:
+        yield from _run_text(run)
+
+
+def _run_text(run: Run) -> Iterator[str]:
+    headers = {task.run_seq: task for task in run_tasks(run)}
+    job_ids = list(db.session.scalars(select(Job.id).where(Job.tenant_id == run.tenant_id, Job.run_id == run.id)))
+    start, play = 0, ""
+    total = run.shipped_records
+    while start < total:
+        end = start + LINE_LIMIT
+        rows: list[tuple[int, str]] = [
+            (row.run_seq, row.content)
+            for row in db.session.execute(
+                select(JobLogLine.run_seq, JobLogLine.content).where(
+                    JobLogLine.tenant_id == run.tenant_id,
+                    JobLogLine.job_id.in_(job_ids),
+                    JobLogLine.run_seq >= start,
+                    JobLogLine.run_seq < end,
+                )
+            )
+        ]
+        rows += [
+            (row.run_seq, row.content)
+            for row in db.session.execute(
+                select(RunLine.run_seq, RunLine.content).where(
+                    RunLine.tenant_id == run.tenant_id,
+                    RunLine.run_id == run.id,
+                    RunLine.run_seq >= start,
+                    RunLine.run_seq < end,
+                )
+            )
+        ]
+        for position in range(start, min(end, total)):
+            task = headers.get(position)
+            if task is None:
+                continue
+            banner = "" if task.play == play else f"\nPLAY [{task.play}] {'*' * 40}\n"
+            play = task.play
+            rows.append((position, f"{banner}\nTASK [{task.task}] {'*' * 40}"))
+        rows.sort(key=lambda row: row[0])
+        if rows:
+            yield "".join(f"{content}\n" for _position, content in rows)
+        start = end

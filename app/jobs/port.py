@@ -1,0 +1,113 @@
+"""The executor port: all that whoever carries a run needs of the platform, and nothing else.
+
+Implemented on the database today (``jobs.database_port``). An implementation over HTTPS for runners in other
+networks fits behind the same calls. It carries a version (``core.queue.PROTOCOL``): both sides accept N and
+N-1. Every call but ``claim`` names run, attempt and claim token: the fence against a carrier that was
+given up on and comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from app.jobs.kinds import PreparedRun
+from app.runners.base import RunResult
+from app.runners.process import ProcessIdentity
+
+
+class Fenced(Exception):
+    """The run is not this carrier's any more: stop the engine, write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """The process that carries a run, and the worker it belongs to."""
+
+    process: ProcessIdentity
+    host_name: str
+    worker_name: str | None
+    celery_task_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run taken by a carrier. ``planned`` is its frozen spec, made between claim and begin."""
+
+    tenant_id: int
+    run_id: int
+    run_uuid: str
+    attempt: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the platform says at a heartbeat."""
+
+    cancel_requested: bool
+    drain: bool  # the worker is being stopped and its time is nearly over
+
+
+@dataclass(slots=True)
+class LogBatch:
+    """Rows of one piece of the spool, ready to insert; at most 1,000 records or 1 MiB of text.
+
+    ``first_record`` and ``next_record`` are ordinals in the spool, ``next_byte`` the offset behind it. Tuples
+    are in the column order of ``jobs.log_sink``. ``line_counts`` and ``first_failures`` are by job id.
+    """
+
+    first_record: int
+    next_record: int
+    next_byte: int
+    lines: list[tuple[Any, ...]] = field(default_factory=list)
+    run_lines: list[tuple[Any, ...]] = field(default_factory=list)
+    tasks: list[tuple[Any, ...]] = field(default_factory=list)
+    results: list[tuple[Any, ...]] = field(default_factory=list)
+    line_counts: dict[int, int] = field(default_factory=dict)
+    first_failures: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SinkState:
+    """How far a run's spool is stored: where a shipper, first or second, goes on."""
+
+    next_record: int
+    next_byte: int
+    line_counts: dict[int, int]  # job id -> last line number
+    first_failures: dict[int, int]
+    job_uuids: dict[int, str]
+
+
+class EnginePort(Protocol):
+    """What an executor calls. Every method is one short transaction and safe to repeat."""
+
+    def claim(self, run_id: int, carrier: Carrier) -> Claim | None:
+        """Take a pending run and its servers' locks; None when it is not to be had now."""
+
+    def plan(self, claim: Claim) -> PreparedRun:
+        """Build the run's frozen spec. Raises kinds.PreparationError for what no retry mends."""
+
+    def begin(self, claim: Claim, planned: PreparedRun) -> bool:
+        """Mark the run as begun, before the engine starts. False: it must not start (cancelled, fenced)."""
+
+    def started(self, claim: Claim, supervisor: ProcessIdentity) -> None:
+        """Note which process supervises the engine."""
+
+    def heartbeat(self, claim: Claim) -> Orders:
+        """Renew the lease and hear what is wanted. Raises Fenced."""
+
+    def sink_state(self, claim: Claim) -> SinkState:
+        """Return where shipping goes on."""
+
+    def ship(self, claim: Claim, batch: LogBatch) -> bool:
+        """Store a batch exactly once. False: it (or more) is stored already. Raises Fenced."""
+
+    def line_range(self, claim: Claim, job_id: int, task_seq: int) -> tuple[int, int] | None:
+        """Return first and last line number that a task has printed on a job so far."""
+
+    def finish(self, claim: Claim, result: RunResult, *, hosts_by_job: dict[int, str], log_complete: bool) -> bool:
+        """Give the run and its jobs their final status. False: somebody did already."""
+
+    def release(self, claim: Claim, reason: str) -> None:
+        """Give a claimed run that has not begun back, for another attempt."""

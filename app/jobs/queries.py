@@ -1,0 +1,178 @@
+"""Reads of launches, runs and jobs: scoped, paged, constant in the number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from app.accounts.models import User
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.errors import NotFound
+from app.core.pagination import Page, paginate
+from app.core.permissions import Permission, require
+from app.core.tenancy import scoped
+from app.inventory.models import Server
+from app.jobs.models import Job, Launch, Run, Worker
+from app.jobs.status import JOB_FINAL, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """What a list of jobs may be narrowed by; None: not narrowed."""
+
+    status: JobStatus | None = None
+    kind: str | None = None
+    playbook_id: int | None = None
+    server_id: int | None = None
+    user_id: int | None = None
+    launch_id: int | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFilter:
+    """What a list of launches may be narrowed by."""
+
+    status: JobStatus | None = None
+    kind: str | None = None
+    playbook_id: int | None = None
+    user_id: int | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+def select_jobs(actor: Actor, narrow: JobFilter) -> Select[Job]:
+    """Return the SELECT of the jobs that the actor may see, narrowed."""
+    statement = scoped(actor, Job)
+    for column, value in (
+        (Job.status, narrow.status),
+        (Job.kind, narrow.kind),
+        (Job.playbook_id, narrow.playbook_id),
+        (Job.server_id, narrow.server_id),
+        (Job.user_id, narrow.user_id),
+        (Job.launch_id, narrow.launch_id),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    if narrow.created_from is not None:
+        statement = statement.where(Job.created_at >= narrow.created_from)
+    if narrow.created_to is not None:
+        statement = statement.where(Job.created_at < narrow.created_to)
+    return statement
+
+
+def list_jobs(actor: Actor, narrow: JobFilter, **paging: Any) -> Page[Job]:
+    """Return one page of jobs, newest first."""
+    require(actor, Permission.JOB_VIEW)
+    return paginate(select_jobs(actor, narrow), Job.id, **paging)
+
+
+def list_launches(actor: Actor, narrow: LaunchFilter, **paging: Any) -> Page[Launch]:
+    """Return one page of launches, newest first."""
+    require(actor, Permission.JOB_VIEW)
+    statement = scoped(actor, Launch)
+    for column, value in ((Launch.status, narrow.status), (Launch.kind, narrow.kind), (Launch.user_id, narrow.user_id)):
+        if value is not None:
+            statement = statement.where(column == value)
+    if narrow.playbook_id is not None:
+        statement = statement.where(Launch.subject_type == "playbook", Launch.subject_id == narrow.playbook_id)
+    if narrow.created_from is not None:
+        statement = statement.where(Launch.created_at >= narrow.created_from)
+    if narrow.created_to is not None:
+        statement = statement.where(Launch.created_at < narrow.created_to)
+    return paginate(statement, Launch.id, **paging)
+
+
+def get_job(actor: Actor, job_id: str) -> Job:
+    """Return a job by its UUID; NotFound for an unknown or foreign one."""
+    require(actor, Permission.JOB_VIEW)
+    job = db.session.scalars(scoped(actor, Job).where(Job.job_id == job_id)).one_or_none()
+    if job is None:
+        raise NotFound("This job")
+    return job
+
+
+def get_launch(actor: Actor, launch_uuid: str) -> Launch:
+    """Return a launch by its UUID; NotFound for an unknown or foreign one."""
+    require(actor, Permission.JOB_VIEW)
+    launch = db.session.scalars(scoped(actor, Launch).where(Launch.uuid == launch_uuid)).one_or_none()
+    if launch is None:
+        raise NotFound("This launch")
+    return launch
+
+
+def launch_of(job: Job) -> Launch:
+    """Return the launch that a job belongs to."""
+    return db.session.scalars(select(Launch).where(Launch.tenant_id == job.tenant_id, Launch.id == job.launch_id)).one()
+
+
+def run_of(job: Job) -> Run:
+    """Return the run that carries a job."""
+    return db.session.scalars(select(Run).where(Run.tenant_id == job.tenant_id, Run.id == job.run_id)).one()
+
+
+def runs_of(launch: Launch) -> Sequence[Run]:
+    """Return the runs of a launch, in order."""
+    return db.session.scalars(
+        select(Run).where(Run.tenant_id == launch.tenant_id, Run.launch_id == launch.id).order_by(Run.id)
+    ).all()
+
+
+def jobs_of(launch: Launch, *, after: int = 0, limit: int = 100, failed_first: bool = False) -> Sequence[Job]:
+    """Return jobs of a launch behind the job id ``after``, by id; or its failed ones first (then no cursor)."""
+    statement = select(Job).where(Job.tenant_id == launch.tenant_id, Job.launch_id == launch.id)
+    if failed_first:
+        statement = statement.order_by((Job.status == JobStatus.FAILED).desc(), Job.id)
+    else:
+        statement = statement.where(Job.id > after).order_by(Job.id)
+    return db.session.scalars(statement.limit(limit)).all()
+
+
+def count_open_jobs_of_run(run: Run) -> int:
+    """Return how many jobs of a run are not final."""
+    statement = (
+        select(func.count())
+        .select_from(Job)
+        .where(Job.tenant_id == run.tenant_id, Job.run_id == run.id, Job.status.not_in(JOB_FINAL))
+    )
+    return db.session.scalar(statement) or 0
+
+
+def server_names(tenant_id: int, server_ids: set[int]) -> dict[int, str]:
+    """Return the hostnames of servers, in one query."""
+    if not server_ids:
+        return {}
+    rows = db.session.execute(
+        select(Server.id, Server.hostname).where(Server.tenant_id == tenant_id, Server.id.in_(server_ids))
+    )
+    return {row.id: row.hostname for row in rows}
+
+
+def user_names(tenant_id: int, user_ids: set[int]) -> dict[int, str]:
+    """Return the usernames of people of a tenant, in one query."""
+    if not user_ids:
+        return {}
+    rows = db.session.execute(select(User.id, User.username).where(User.tenant_id == tenant_id, User.id.in_(user_ids)))
+    return {row.id: row.username for row in rows}
+
+
+def launch_titles(tenant_id: int, launch_ids: set[int]) -> dict[int, tuple[str, str]]:
+    """Return uuid and title of launches by id, in one query."""
+    if not launch_ids:
+        return {}
+    rows = db.session.execute(
+        select(Launch.id, Launch.uuid, Launch.title).where(Launch.tenant_id == tenant_id, Launch.id.in_(launch_ids))
+    )
+    return {row.id: (row.uuid, row.title) for row in rows}
+
+
+def list_workers(actor: Actor) -> Sequence[Worker]:
+    """Return the platform's workers, newest sign of life first (at most 200)."""
+    require(actor, Permission.WORKER_VIEW)
+    return db.session.scalars(select(Worker).order_by(Worker.last_seen_at.desc()).limit(200)).all()

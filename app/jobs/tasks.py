@@ -1,0 +1,113 @@
+"""The worker's face: the doorbell's task, and what a worker process does around it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from celery import signals
+
+from app.core import wake
+from app.core.db import db
+from app.core.queue import EXECUTE, PROTOCOL, celery_app
+from app.core.runtime import settings
+from app.jobs import watchdog, workers
+from app.jobs.database_port import DatabasePort
+from app.jobs.executor import execute_run
+from app.jobs.port import Carrier
+from app.runners.process import set_parent_death_signal
+
+log = logging.getLogger(__name__)
+
+
+@celery_app.task(name=EXECUTE, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+def execute(self: Any, run_id: int, protocol: int = PROTOCOL) -> None:
+    """Answer a doorbell: carry the run if it is to be had. Everything else is read from the database."""
+    if not isinstance(run_id, int) or protocol not in (PROTOCOL, PROTOCOL - 1) or not workers.has_room():
+        log.warning("doorbell.ignored", extra={"run_id": run_id, "protocol": protocol})
+        return
+    carrier = Carrier(workers.this_process(), settings().host_name, self.request.hostname, self.request.id)
+    with celery_app.flask_app.app_context():
+        execute_run(DatabasePort(), run_id, carrier)
+
+
+@signals.worker_process_init.connect
+def _child_started(**_kw: Any) -> None:
+    """In a new pool child: die with the main process, and open connections of its own."""
+    parent = os.getppid()
+    set_parent_death_signal(signal.SIGKILL)  # the supervisor sees it and ends the engine; a watchdog ships the rest
+    if os.getppid() != parent:
+        os._exit(1)
+    wake.forget_connection()
+    with celery_app.flask_app.app_context():
+        db.engine.dispose(close=False)
+
+
+class WorkerLife(threading.Thread):
+    """Beside the Celery worker's main loop: sign of life, reaping of pool children, the end of draining."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name="worker-life", daemon=True)
+        self._worker = name
+        self._drain_since: float | None = None
+
+    def drain(self) -> None:
+        """The worker was asked to stop: say so now, and end what still runs when its time is over."""
+        self._drain_since = time.monotonic()
+
+    def run(self) -> None:
+        """Loop until the process ends; a lost database is waited for."""
+        self._try(lambda: workers.register(self._worker))
+        next_beat, said = 0.0, ""
+        while True:
+            now = time.monotonic()
+            if now >= next_beat:
+                next_beat = now + workers.BEAT_SECONDS
+                self._try(lambda: workers.beat(self._worker))
+            self._try(watchdog.reap_this_host)
+            if self._drain_since is not None and not said:
+                self._try(lambda: workers.drain(self._worker))
+                said = "draining"
+            over = self._drain_since is not None and now - self._drain_since >= settings().drain_seconds
+            if over and said == "draining":
+                self._try(lambda: workers.stop_now(self._worker))
+                said = "stopping"
+            time.sleep(1.0)
+
+    def _try(self, work: Any) -> None:
+        with celery_app.flask_app.app_context():
+            try:
+                work()
+            except Exception as error:  # the database is away: this thread must outlive that
+                log.warning("worker.life: %s", type(error).__name__)
+            finally:
+                db.session.remove()
+
+
+_life: WorkerLife | None = None
+
+
+@signals.worker_ready.connect
+def _worker_ready(sender: Any, **_kw: Any) -> None:
+    global _life
+    _life = WorkerLife(str(sender.hostname))
+    _life.start()
+
+
+@signals.worker_shutting_down.connect
+def _worker_stopping(**_kw: Any) -> None:
+    if _life is not None:
+        _life.drain()
+
+
+@signals.worker_shutdown.connect
+def _worker_stopped(sender: Any, **_kw: Any) -> None:
+    with celery_app.flask_app.app_context():
+        try:
+            workers.leave(str(sender.hostname))
+        except Exception as error:
+            log.warning("worker.leave: %s", type(error).__name__)

@@ -1,0 +1,68 @@
+"""Why is it waiting: one sentence for every pending job, computed from the database."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from app.core.db import db
+from app.core.db_time import database_now
+from app.core.tenancy import system_scope
+from app.inventory.models import Server
+from app.jobs import locks
+from app.jobs.database_port import PAUSED_FLAG
+from app.jobs.models import Launch, PlatformFlag, Run, Worker
+from app.jobs.status import RunStatus, WorkerState
+
+
+def waiting_because(run: Run) -> str | None:
+    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 7 queries)."""
+    if run.status is RunStatus.CLAIMED:
+        return "A worker has taken it and prepares it."
+    if run.status is not RunStatus.PENDING:
+        return None
+    paused = db.session.get(PlatformFlag, PAUSED_FLAG)
+    if paused is not None:
+        return f"Dispatch is paused: {paused.value}. An administrator resumes it with 'flask ops resume'."
+    now = database_now()
+    if run.not_before is not None and run.not_before > now:
+        seconds = max(1, int((run.not_before - now).total_seconds()))
+        return f"Attempt {run.attempt} could not start ({run.message}); it is tried again in {seconds} s."
+    workers = db.session.execute(
+        select(Worker.state, func.count(), func.sum(Worker.concurrency)).group_by(Worker.state)
+    ).all()
+    online = [(count, slots) for state, count, slots in workers if state is WorkerState.ONLINE]
+    if not online:
+        return "No worker is online. Start one, or see the workers on the dashboard."
+    blocker = locks.find_blocker(run, now)
+    if blocker is not None:
+        return _blocked(run, blocker)
+    return _queued(run, int(online[0][1]))
+
+
+def _blocked(run: Run, blocker: locks.Blocker) -> str:
+    row = db.session.execute(
+        select(Server.hostname, Launch.title, Launch.id)
+        .select_from(Run)
+        .join(Launch, (Launch.tenant_id == Run.tenant_id) & (Launch.id == Run.launch_id))
+        .join(Server, (Server.tenant_id == Run.tenant_id) & (Server.id == blocker.server_id))
+        .where(Run.tenant_id == run.tenant_id, Run.id == blocker.run_id)
+    ).first()
+    if row is None:
+        return "It is about to start."  # the blocker ended this moment
+    if blocker.holds:
+        return f"{row.hostname} is in use by launch #{row.id} ({row.title})."
+    return f"Launch #{row.id} ({row.title}) has waited longer for {row.hostname} and goes first."
+
+
+def _queued(run: Run, slots: int) -> str:
+    with system_scope("queue position"):
+        busy = _count(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
+        ahead = _count((Run.status == RunStatus.PENDING) & (Run.id < run.id))
+    if busy >= slots:
+        return f"All {slots} places of the workers are taken; {ahead} run{'' if ahead == 1 else 's'} ahead of it."
+    return "It is about to start."
+
+
+def _count(condition: object) -> int:
+    inner = select(Run.id).where(condition).limit(10_001).subquery()  # type: ignore[arg-type]
+    return db.session.scalar(select(func.count()).select_from(inner)) or 0
