@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from app.audit import chain
@@ -55,6 +56,20 @@ def record(
     if info[_PENDING] is None:
         raise AuditError(f"{event} was recorded after the entries of this unit of work were written")
     info[_PENDING].append(_columns(actor, event, resource, action, details, outcome))
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """Open a SAVEPOINT whose audit entries share its fate: rolled back and dropped when the block raises."""
+    info = db.session().info
+    before = len(info.get(_PENDING) or ())
+    try:
+        with db.session.begin_nested():
+            yield
+    except BaseException:
+        if info.get(_PENDING):
+            del info[_PENDING][before:]
+        raise
 
 
 def record_refusal(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
@@ -50,20 +50,26 @@ class PlatformFlask(Flask):
         endpoint = request.endpoint or ""
         if endpoint in self.unitless_endpoints or request.routing_exception is not None:
             return super().dispatch_request()
+        with self.request_unit():
+            # The answer is made inside, so that lazy parts of a page fail here and not after the commit.
+            return self.make_response(super().dispatch_request())
+
+    @contextmanager
+    def request_unit(self) -> Iterator[None]:
+        """Open this request's unit of work with its actor and tenant scope; record a refusal after the rollback.
+
+        For views in ``unitless_endpoints`` that need one for a moment (streams).
+        """
         try:
             with unit_of_work(writes=request.method not in READING):
-                self._authenticate(endpoint)
-                return self.ensure_sync_response(super().dispatch_request())
+                self._authenticate(request.endpoint or "")
+                yield
         except Exception as error:
             if self.recorder is not None:
                 self.recorder(optional_actor(), error)
             raise
         finally:
             leave_scope()
-
-    def authenticate_now(self, endpoint: str) -> None:
-        """Authenticate inside a unit of work that the caller opened (for ``unitless_endpoints``)."""
-        self._authenticate(endpoint)
 
     def _authenticate(self, endpoint: str) -> None:
         actor = self.authenticator() if self.authenticator is not None else None
@@ -72,7 +78,3 @@ class PlatformFlask(Flask):
             enter_tenant(actor.tenant_id)
         elif endpoint not in self.open_endpoints:
             raise NotSignedIn
-
-    def ensure_sync_response(self, value: Any) -> ResponseReturnValue:
-        """Render the view's answer inside the unit of work, so that lazy parts fail here and not after it."""
-        return self.make_response(value)

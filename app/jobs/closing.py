@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import bindparam, case, func, literal, select, update
 
 from app.audit import service as audit
 from app.audit.resource import Resource
@@ -163,18 +163,17 @@ def _count_down(run: Run, outcomes: list[Outcome], now: datetime) -> Launch:
                 (Launch.jobs_failed > 0, JobStatus.FAILED),
                 (Launch.jobs_cancelled > 0, JobStatus.CANCELLED),
                 # A failing play on localhost fails the run although no server of it failed.
-                (run.status == RunStatus.FAILED, JobStatus.FAILED),
+                (literal(run.status is RunStatus.FAILED), JobStatus.FAILED),
                 else_=JobStatus.SUCCESS,
             ),
         )
         .execution_options(synchronize_session=False)
     )
-    launch = db.session.scalars(
+    return db.session.scalars(
         select(Launch)
         .where(Launch.tenant_id == run.tenant_id, Launch.id == run.launch_id)
         .execution_options(populate_existing=True)
     ).one()
-    return launch
 
 
 def _audit_end(run: Run, launch: Launch, outcomes: list[Outcome]) -> None:
@@ -232,13 +231,11 @@ def _announce(run: Run, launch: Launch, outcomes: list[Outcome], now: datetime) 
     ids = [job.id for job, *_ in outcomes]
     jobs = list(db.session.scalars(select(Job).where(Job.tenant_id == run.tenant_id, Job.id.in_(ids))))
     event = payload(run, launch, jobs, now)
-    waiting = audit.mark()
     try:
-        with db.session.begin_nested():
+        with audit.savepoint():
             run_finished.send(event)
     except Exception:
         # The end of a run is never held up by what follows it: its failed jobs stay ticket_due.
-        audit.forget_since(waiting)
         log.exception("receiver of run_finished failed", extra={"run_id": run.id})
 
 

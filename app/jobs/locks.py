@@ -27,7 +27,7 @@ class Blocker:
     """Why a run cannot take its servers: another run holds one, or waits for it with precedence."""
 
     run_id: int
-    server_id: int
+    server_id: int | None
     holds: bool
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ from app.runners.base import TaskStatus
 LINE_LIMIT = 1000  # lines in one answer
 SEARCH_SPAN = 50_000  # line numbers looked through by one search call: first hits come early
 SEARCH_HITS = 200
+MERGE_LINES = 250  # lines that each job contributes at a time to the log of a whole run
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,10 @@ def task_data(task: RunTask, result: TaskResult | None) -> dict[str, Any]:
 
 
 def run_lines(job: Job, limit: int = 2000) -> Sequence[dict[str, Any]]:
-    """Return the lines of a job's run that belong to no server, each with the job's line it comes after."""
+    """Return the lines of a job's run that belong to no server, each with the job's line it comes after.
+
+    The place is exact to the task: behind everything that earlier tasks printed on this job (three queries).
+    """
     lines = db.session.scalars(
         select(RunLine)
         .where(RunLine.tenant_id == job.tenant_id, RunLine.run_id == job.run_id)
@@ -153,31 +159,20 @@ def run_lines(job: Job, limit: int = 2000) -> Sequence[dict[str, Any]]:
     ).all()
     if not lines:
         return []
-    places = _places(job, [line.run_seq for line in lines])
-    return [
-        {"after_line": place, "v": line.log_level, "x": line.content} for place, line in zip(places, lines, strict=True)
-    ]
-
-
-def _places(job: Job, positions: list[int]) -> list[int]:
-    """Return for each place in the run the number of the job's last line before it (one query per 500)."""
-    places: list[int] = []
-    number = 0
-    for position in positions:
-        found = db.session.scalar(
-            select(JobLogLine.line_number)
-            .where(
-                JobLogLine.tenant_id == job.tenant_id,
-                JobLogLine.job_id == job.id,
-                JobLogLine.line_number > number,
-                JobLogLine.run_seq < position,
-            )
-            .order_by(JobLogLine.line_number.desc())
-            .limit(1)
-        )
-        number = found if found is not None else number
-        places.append(number)
-    return places
+    run = db.session.scalars(select(Run).where(Run.tenant_id == job.tenant_id, Run.id == job.run_id)).one()
+    starts = [task.run_seq for task in run_tasks(run)]
+    ends: list[int] = []  # last line printed up to and including the n-th task
+    last = 0
+    for row in tasks(job):
+        last = max(last, row["last_line"] or 0)
+        ends.append(last)
+    placed = []
+    for line in lines:
+        begun = bisect_right(starts, line.run_seq)  # tasks whose header stands before this line
+        before = begun if line.task_seq == 0 else begun - 1
+        place = ends[min(before, len(ends)) - 1] if before > 0 and ends else 0
+        placed.append({"after_line": place, "v": line.log_level, "x": line.content})
+    return placed
 
 
 def results_of(jobs: Sequence[Job]) -> dict[tuple[int, int], TaskStatus]:
@@ -220,7 +215,7 @@ def job_text(job: Job) -> Iterator[str]:
             if line.task_seq != seen and line.task_seq in headers and not line.continued:
                 pieces.append(f"\nTASK [{headers[line.task_seq]['task']}]\n")
                 seen = line.task_seq
-            pieces.append(line.content if line.continued else f"{line.content}")
+            pieces.append(line.content)
             pieces.append("\n")
         after = part[-1].line_number
         db.session.expunge_all()
@@ -234,42 +229,51 @@ def launch_text(launch: Launch, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _run_text(run: Run) -> Iterator[str]:
-    headers = {task.run_seq: task for task in run_tasks(run)}
     job_ids = list(db.session.scalars(select(Job.id).where(Job.tenant_id == run.tenant_id, Job.run_id == run.id)))
-    start, play = 0, ""
-    total = run.shipped_records
-    while start < total:
-        end = start + LINE_LIMIT
-        rows: list[tuple[int, str]] = [
-            (row.run_seq, row.content)
-            for row in db.session.execute(
-                select(JobLogLine.run_seq, JobLogLine.content).where(
-                    JobLogLine.tenant_id == run.tenant_id,
-                    JobLogLine.job_id.in_(job_ids),
-                    JobLogLine.run_seq >= start,
-                    JobLogLine.run_seq < end,
-                )
-            )
-        ]
-        rows += [
-            (row.run_seq, row.content)
-            for row in db.session.execute(
-                select(RunLine.run_seq, RunLine.content).where(
-                    RunLine.tenant_id == run.tenant_id,
-                    RunLine.run_id == run.id,
-                    RunLine.run_seq >= start,
-                    RunLine.run_seq < end,
-                )
-            )
-        ]
-        for position in range(start, min(end, total)):
-            task = headers.get(position)
-            if task is None:
-                continue
-            banner = "" if task.play == play else f"\nPLAY [{task.play}] {'*' * 40}\n"
-            play = task.play
-            rows.append((position, f"{banner}\nTASK [{task.task}] {'*' * 40}"))
-        rows.sort(key=lambda row: row[0])
-        if rows:
-            yield "".join(f"{content}\n" for _position, content in rows)
-        start = end
+    sources: list[Iterator[tuple[int, str]]] = [_job_pieces(run.tenant_id, job_id) for job_id in job_ids]
+    sources += [_run_pieces(run), _banners(run)]
+    pieces: list[str] = []
+    for _position, content in heapq.merge(*sources, key=lambda piece: piece[0]):
+        pieces.append(f"{content}\n")
+        if len(pieces) >= LINE_LIMIT:
+            yield "".join(pieces)
+            pieces.clear()
+    yield "".join(pieces)
+
+
+def _job_pieces(tenant_id: int, job_id: int) -> Iterator[tuple[int, str]]:
+    after = 0
+    while True:
+        rows = db.session.execute(
+            select(JobLogLine.line_number, JobLogLine.run_seq, JobLogLine.content)
+            .where(JobLogLine.tenant_id == tenant_id, JobLogLine.job_id == job_id, JobLogLine.line_number > after)
+            .order_by(JobLogLine.line_number)
+            .limit(MERGE_LINES)
+        ).all()
+        yield from ((row.run_seq, row.content) for row in rows)
+        if len(rows) < MERGE_LINES:
+            return
+        after = rows[-1].line_number
+
+
+def _run_pieces(run: Run) -> Iterator[tuple[int, str]]:
+    after = -1
+    while True:
+        rows = db.session.execute(
+            select(RunLine.run_seq, RunLine.content)
+            .where(RunLine.tenant_id == run.tenant_id, RunLine.run_id == run.id, RunLine.run_seq > after)
+            .order_by(RunLine.run_seq)
+            .limit(MERGE_LINES)
+        ).all()
+        yield from ((row.run_seq, row.content) for row in rows)
+        if len(rows) < MERGE_LINES:
+            return
+        after = rows[-1].run_seq
+
+
+def _banners(run: Run) -> Iterator[tuple[int, str]]:
+    play = ""
+    for task in run_tasks(run):
+        banner = "" if task.play == play else f"\nPLAY [{task.play}] {'*' * 40}\n"
+        play = task.play
+        yield task.run_seq, f"{banner}\nTASK [{task.task}] {'*' * 40}"

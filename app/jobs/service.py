@@ -98,7 +98,7 @@ def submit(actor: Actor, submission: Submission) -> Launch:
                 "extra_vars": submission.extra_vars or None,
                 "created_at": now,
             }
-            for target in targets or [None]
+            for target in (targets or (None,))
         ],
     )
     audit.record(

@@ -35,7 +35,7 @@ def execute(self: Any, run_id: int, protocol: int = PROTOCOL) -> None:
         execute_run(DatabasePort(), run_id, carrier)
 
 
-@signals.worker_process_init.connect
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
 def _child_started(**_kw: Any) -> None:
     """In a new pool child: die with the main process, and open connections of its own."""
     parent = os.getppid()
@@ -91,20 +91,20 @@ class WorkerLife(threading.Thread):
 _life: WorkerLife | None = None
 
 
-@signals.worker_ready.connect
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _worker_ready(sender: Any, **_kw: Any) -> None:
     global _life
     _life = WorkerLife(str(sender.hostname))
     _life.start()
 
 
-@signals.worker_shutting_down.connect
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _worker_stopping(**_kw: Any) -> None:
     if _life is not None:
         _life.drain()
 
 
-@signals.worker_shutdown.connect
+@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
 def _worker_stopped(sender: Any, **_kw: Any) -> None:
     with celery_app.flask_app.app_context():
         try:
