@@ -33,6 +33,8 @@ MODEL_MODULES = (
 SUBSCRIBERS = ("app.playbooks.job_kind", "app.tickets.subscribers")
 TASK_MODULES = ("app.jobs.tasks",)
 API_PREFIX = "/api/v1"
+# Views whose answer outlives the request: they open their own short units of work.
+STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job"})
 
 
 def load_models() -> None:
@@ -110,6 +112,7 @@ def build(settings: Settings | None = None) -> Flask:
     api.init_app(app)
     init_headers(app, settings)
     init_error_pages(app)
+    app.unitless_endpoints = STREAMS
     connect_subscribers()
     if _present("app.accounts.authentication"):
         importlib.import_module("app.accounts.authentication").init_authentication(app)

@@ -15,6 +15,7 @@ from app.core.errors import InvalidInput
 COUNT_CAP = 10_000  # a COUNT over 1,000,000 rows costs tens of milliseconds; nobody reads page 201
 MAX_PAGE_SIZE = 100
 Row = TypeVar("Row")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Page(Generic[Row]):
     page_size: int
     total: int | None
     next_after: int | None  # cursor of the next page, None on the last
+
+    def with_items(self, items: Sequence[Other]) -> Page[Other]:
+        """Return the same page with other rows in place of its own, one for one."""
+        return Page(items, self.page, self.page_size, self.total, self.next_after)
 
     @property
     def pages(self) -> int | None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from app.core.actor import Actor
+from app.jobs.models import Launch
 from app.runners.base import FailureCode, RunSpec
 
 
@@ -56,6 +58,13 @@ class JobKind(Protocol):
     """One kind of job, e.g. ``ansible``. Stateless; looked up by ``name``."""
 
     name: str
+
+    def relaunch(self, actor: Actor, launch_uuid: str, *, only: str) -> Launch:
+        """Launch the same again with the same inputs, ``only`` on "failed" (and not reached) servers or on "all".
+
+        A service: checks rights, approval and servers as they are today. Raises AppErrors.
+        """
+        ...
 
     def build_run(self, request: RunRequest) -> PreparedRun:
         """Return the frozen spec of a run: files, inventory, variables, secrets.

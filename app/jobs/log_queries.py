@@ -15,7 +15,6 @@ from app.core.db import db
 from app.jobs.log_models import JobLogLine, RunLine, RunTask, TaskResult
 from app.jobs.models import Job, Launch, Run
 from app.jobs.status import JOB_FINAL
-from app.runners.base import TaskStatus
 
 LINE_LIMIT = 1000  # lines in one answer
 SEARCH_SPAN = 50_000  # line numbers looked through by one search call: first hits come early
@@ -175,16 +174,23 @@ def run_lines(job: Job, limit: int = 2000) -> Sequence[dict[str, Any]]:
     return placed
 
 
-def results_of(jobs: Sequence[Job]) -> dict[tuple[int, int], TaskStatus]:
-    """Return task statuses of some jobs by (job id, task_seq): the cells of the matrix, in one query."""
+def results_by_job(jobs: Sequence[Job]) -> dict[int, dict[int, dict[str, Any]]]:
+    """Return the results of some jobs as job id -> task_seq -> {status, duration_ms, first_line}, in one query."""
+    found: dict[int, dict[int, dict[str, Any]]] = {}
     if not jobs:
-        return {}
+        return found
     rows = db.session.execute(
-        select(TaskResult.job_id, TaskResult.task_seq, TaskResult.status).where(
-            TaskResult.tenant_id == jobs[0].tenant_id, TaskResult.job_id.in_([job.id for job in jobs])
-        )
+        select(
+            TaskResult.job_id, TaskResult.task_seq, TaskResult.status, TaskResult.duration_ms, TaskResult.first_line
+        ).where(TaskResult.tenant_id == jobs[0].tenant_id, TaskResult.job_id.in_([job.id for job in jobs]))
     )
-    return {(row.job_id, row.task_seq): row.status for row in rows}
+    for row in rows:
+        found.setdefault(row.job_id, {})[row.task_seq] = {
+            "status": row.status.value,
+            "duration_ms": row.duration_ms,
+            "first_line": row.first_line,
+        }
+    return found
 
 
 def run_tasks(run: Run) -> Sequence[RunTask]:

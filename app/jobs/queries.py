@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from app.accounts.models import User
 from app.core.actor import Actor
@@ -19,6 +20,9 @@ from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs.models import Job, Launch, Run, Worker
 from app.jobs.status import JOB_FINAL, JobStatus
+
+NUMBER = re.compile(r"\A(?:#|l-)?(\d{1,10})\Z")  # how people write jobs (#1412) and launches (L-310)
+UUID_LENGTH = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class JobFilter:
     launch_id: int | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    text: str | None = None  # job number, UUID, or the beginning of a hostname
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class LaunchFilter:
     user_id: int | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    text: str | None = None  # launch number, or the beginning of a playbook's name
 
 
 def select_jobs(actor: Actor, narrow: JobFilter) -> Select[Job]:
@@ -64,7 +70,22 @@ def select_jobs(actor: Actor, narrow: JobFilter) -> Select[Job]:
         statement = statement.where(Job.created_at >= narrow.created_from)
     if narrow.created_to is not None:
         statement = statement.where(Job.created_at < narrow.created_to)
+    if narrow.text:
+        statement = statement.where(_job_matches(actor, narrow.text.strip().lower()))
     return statement
+
+
+def _job_matches(actor: Actor, text: str) -> ColumnElement[bool]:
+    if number := NUMBER.match(text):
+        return Job.id == int(number[1])
+    if len(text) == UUID_LENGTH and text.count("-") == 4:
+        return Job.job_id == text
+    servers = (
+        select(Server.id)
+        .where(Server.tenant_id == actor.tenant_id, Server.hostname.istartswith(text, autoescape=True))
+        .order_by(Server.id)
+    )
+    return Job.server_id.in_(servers.scalar_subquery())
 
 
 def list_jobs(actor: Actor, narrow: JobFilter, **paging: Any) -> Page[Job]:
@@ -86,7 +107,18 @@ def list_launches(actor: Actor, narrow: LaunchFilter, **paging: Any) -> Page[Lau
         statement = statement.where(Launch.created_at >= narrow.created_from)
     if narrow.created_to is not None:
         statement = statement.where(Launch.created_at < narrow.created_to)
+    if narrow.text:
+        text = narrow.text.strip().lower()
+        number = NUMBER.match(text)
+        statement = statement.where(
+            Launch.id == int(number[1]) if number else Launch.title.istartswith(text, autoescape=True)
+        )
     return paginate(statement, Launch.id, **paging)
+
+
+def launch_by_id(tenant_id: int, launch_id: int) -> Launch | None:
+    """Return a launch by its number, None when it is not there (any more)."""
+    return db.session.scalars(select(Launch).where(Launch.tenant_id == tenant_id, Launch.id == launch_id)).one_or_none()
 
 
 def get_job(actor: Actor, job_id: str) -> Job:

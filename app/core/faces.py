@@ -1,0 +1,83 @@
+"""Small things that every REST face uses: paging headers, documented errors, plain text answers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from flask import Response
+from flask_smorest import Blueprint
+
+from app.core.pagination import Page, header
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+ERRORS = {
+    400: "The request could not be read",
+    401: "No valid API key",
+    403: "The role or the key's scopes do not allow it",
+    404: "Unknown, or of another tenant",
+    405: "The address does not take this method",
+    409: "The state or version forbids it",
+    413: "Too large",
+    415: "Not JSON",
+    422: "Some values cannot be used",
+    429: "Too many requests; see Retry-After",
+    503: "A dependency is down; see Retry-After",
+}
+
+
+def documented(blueprint: Blueprint, *codes: int) -> Callable[[View], View]:
+    """Return a decorator that documents the answers of an operation besides the good one (401 to 503 always)."""
+
+    def decorate(view: View) -> View:
+        for code in sorted({400, 401, 403, 422, 429, 503, *codes}):
+            view = blueprint.alt_response(code, schema=ErrorSchema, description=ERRORS[code])(view)
+        return view
+
+    return decorate
+
+
+def paged(page: Page[Any], items: Any) -> tuple[Any, int, dict[str, str]]:
+    """Return a list's body with its X-Pagination header."""
+    return items, 200, {"X-Pagination": json.dumps(header(page))}
+
+
+def plain_text(pieces: Iterable[str], filename: str | None = None) -> Response:
+    """Return text that no browser interprets; as a download when named.
+
+    Read whole into a temporary file first (in memory up to 4 MiB), so that a slow reader holds no database
+    connection.
+    """
+    text = tempfile.SpooledTemporaryFile(max_size=4_194_304)  # noqa: SIM115 - closed with the response
+    for piece in pieces:
+        text.write(piece.encode("utf-8", "replace"))
+    size = text.tell()
+    text.seek(0)
+    response = Response(iter(lambda: text.read(65_536), b""), mimetype="text/plain; charset=utf-8")
+    response.call_on_close(text.close)
+    response.headers["Content-Length"] = str(size)
+    if filename is not None:
+        response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return response
+
+
+def _error_schema() -> Any:
+    from marshmallow import Schema, fields
+
+    return Schema.from_dict(
+        {
+            "code": fields.Integer(),
+            "status": fields.String(),
+            "error": fields.String(),
+            "message": fields.String(),
+            "errors": fields.Dict(),
+            "request_id": fields.String(allow_none=True),
+        },
+        name="Error",
+    )
+
+
+ErrorSchema = _error_schema()

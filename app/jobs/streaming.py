@@ -1,0 +1,61 @@
+"""HTTP side of live tails, for the REST API (one job, id = line number) and the pages (several jobs)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from flask import Response
+
+from app.core.errors import InvalidInput, RateLimited
+from app.core.flask_app import PlatformFlask, current_actor
+from app.core.runtime import settings
+from app.jobs import queries
+from app.jobs.log_tail import hub_of
+from app.jobs.models import Job
+from app.jobs.stream import Stream
+
+MAX_JOBS = 32  # jobs that one browser follows at a time
+_PLACE = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}):(\d{1,10})\Z")
+
+
+def job_stream(app: PlatformFlask, job_id: str, after: int, last_event_id: str | None) -> Response:
+    """Return the stream of one job; the id of an event is the number of the last line it holds."""
+    if last_event_id is not None and last_event_id.isdecimal() and len(last_event_id) <= 10:
+        after = int(last_event_id)
+    return _stream(app, {job_id: after}, lambda at: str(at[job_id]))
+
+
+def browser_stream(app: PlatformFlask, places: list[str], last_event_id: str | None) -> Response:
+    """Return the stream of several jobs; ``places`` are "uuid:line", as are the parts of the event id."""
+    wanted = _places(places)
+    if last_event_id:
+        resumed = _places(last_event_id.split(",")[:MAX_JOBS])
+        wanted.update({uuid: line for uuid, line in resumed.items() if uuid in wanted})
+    return _stream(app, wanted, lambda at: ",".join(f"{uuid}:{line}" for uuid, line in at.items()))
+
+
+def _places(texts: list[str]) -> dict[str, int]:
+    if not 0 < len(texts) <= MAX_JOBS:
+        raise InvalidInput(job=f"Name 1 to {MAX_JOBS} jobs as job=<uuid>:<line>.")
+    found: dict[str, int] = {}
+    for text in texts:
+        match = _PLACE.match(text)
+        if match is None:
+            raise InvalidInput(job="Write job=<uuid>:<number of the last line you have>.")
+        found[match[1]] = int(match[2])
+    return found
+
+
+def _stream(app: PlatformFlask, places: dict[str, int], render_id: Callable[[dict[str, int]], str]) -> Response:
+    jobs: list[Job] = []
+    with app.request_unit():
+        actor = current_actor()
+        jobs.extend(queries.get_job(actor, uuid) for uuid in places)
+        if hub_of(app).viewers() >= settings().max_stream_viewers:
+            raise RateLimited("Too many live streams on this server just now. Poll the log instead.", 5)
+    stream = Stream(app, jobs, places, render_id)
+    response = Response(stream.events(), mimetype="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
+    response.direct_passthrough = True
+    return response
