@@ -54,15 +54,7 @@ class FakeJob:
         for seq in range(1, (self.total - 1) // self.per_task + 2 if self.total else 1):
             last = min(seq * self.per_task, self.total)
             open_ = not self.complete and last == self.total
-            status = (
-                "failed"
-                if seq == self.failed_task
-                else None
-                if open_
-                else "changed"
-                if seq % 3 == 0
-                else "ok"
-            )
+            status = "failed" if seq == self.failed_task else None if open_ else "changed" if seq % 3 == 0 else "ok"
             out.append(
                 {
                     "s": seq,
@@ -166,9 +158,7 @@ def create_log_app(*jobs: FakeJob) -> Flask:
 
     @app.get("/stream")
     def stream() -> Response:
-        cursors = {
-            name: int(after) for name, after in (item.rsplit(":", 1) for item in request.args.getlist("job"))
-        }
+        cursors = {name: int(after) for name, after in (item.rsplit(":", 1) for item in request.args.getlist("job"))}
         resumed = request.headers.get("Last-Event-ID", "")
         cursors.update({k: int(v) for k, v in (item.rsplit(":", 1) for item in resumed.split(",") if item)})
         job = find(next(iter(cursors)))
@@ -231,6 +221,4 @@ def million() -> FakeJob:
 
 
 if __name__ == "__main__":
-    create_log_app(million(), FakeJob("live", 4000, status="running", per_task=300)).run(
-        port=5056, threaded=True
-    )
+    create_log_app(million(), FakeJob("live", 4000, status="running", per_task=300)).run(port=5056, threaded=True)

@@ -121,20 +121,14 @@ def test_after_a_cut_the_log_goes_on_without_loss_or_double(open_log: Open) -> N
     job = FakeJob("live", 100, status="running", per_task=10_000)
     watched = open_log(job)
     page = watched.page
-    page.wait_for_function(
-        "() => document.querySelector('[data-log=mark] span').textContent.startsWith('live')"
-    )
+    page.wait_for_function("() => document.querySelector('[data-log=mark] span').textContent.startsWith('live')")
     job.publish(50)
     wait_for_line(page, 150)
     for _ in range(3):
-        job.change(
-            lambda: (setattr(job, "generation", job.generation + 1), setattr(job, "total", job.total + 37))
-        )
+        job.change(lambda: (setattr(job, "generation", job.generation + 1), setattr(job, "total", job.total + 37)))
     page.wait_for_function("() => document.querySelector('.log').viewer.lines.total === 261")
     job.finish("success")
-    page.wait_for_function(
-        "() => document.querySelector('[data-log=mark] span').textContent === 'complete: 261 lines'"
-    )
+    page.wait_for_function("() => document.querySelector('[data-log=mark] span').textContent === 'complete: 261 lines'")
     assert any(cursor.startswith("live:") for cursor in job.resumed_from)
     numbers = page.evaluate(
         """async () => { const v = document.querySelector('.log').viewer, out = [];
@@ -151,15 +145,11 @@ def test_after_a_cut_the_log_goes_on_without_loss_or_double(open_log: Open) -> N
 def test_where_streams_are_refused_the_log_polls_to_the_end(open_log: Open) -> None:
     job = FakeJob("live", 20, status="running", refuse=429)
     page = open_log(job).page
-    page.wait_for_function(
-        "() => document.querySelector('[data-log=mark] span').textContent.includes('every 2 s')"
-    )
+    page.wait_for_function("() => document.querySelector('[data-log=mark] span').textContent.includes('every 2 s')")
     job.publish(25)
     wait_for_line(page, 45)
     job.finish("failed")
-    page.wait_for_function(
-        "() => document.querySelector('[data-log=mark] span').textContent === 'complete: 45 lines'"
-    )
+    page.wait_for_function("() => document.querySelector('[data-log=mark] span').textContent === 'complete: 45 lines'")
 
 
 def test_folding_hides_a_tasks_lines_and_shows_status_and_duration(open_log: Open) -> None:
@@ -186,9 +176,7 @@ def test_folding_hides_a_tasks_lines_and_shows_status_and_duration(open_log: Ope
 
 
 def test_search_on_the_server_finds_next_and_previous_and_unfolds(open_log: Open) -> None:
-    job = FakeJob(
-        "done", 300_000, text=lambda n: f"needle <b>{n}</b>" if n in (50, 250_100, 250_700) else f"hay {n}"
-    )
+    job = FakeJob("done", 300_000, text=lambda n: f"needle <b>{n}</b>" if n in (50, 250_100, 250_700) else f"hay {n}")
     watched = open_log(job)
     page = watched.page
     page.keyboard.press("/")

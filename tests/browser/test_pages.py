@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser import samples
+from tests.browser import sample_jobs, samples
 from tests.browser.preview_app import create_preview
 
 pytestmark = pytest.mark.browser
+assert sample_jobs  # importing it fills samples.PAGES
 AA = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 
 

@@ -1,0 +1,220 @@
+"""Sample contexts of the pages of jobs, launches, tickets and audit."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from tests.browser.sample_pages import JOBS, LAUNCHES, TICKETS, job, launch, listing, row
+from tests.browser.samples import NOW, XSS, page
+
+
+def job_page(status: str, **more: Any) -> dict[str, Any]:
+    one = job(
+        3,
+        status,
+        failed_task="Install packages",
+        error_message=f"No space left on device {XSS}" if status == "failed" else None,
+        usual_seconds=90.0,
+        is_check=True,
+        cancel_requested_at=None,
+        engine_version="ansible-core 2.19.14",
+        can_cancel_alone=True,
+        task_counts={"ok": 12, "changed": 2, "failed": 1, "skipped": 0},
+        extra_vars={"release": "v1.2", "note": XSS},
+    )
+    log = {
+        "base": "/nowhere",
+        "stream_url": "",
+        "job_id": "x",
+        "status": status,
+        "last_line": 0,
+        "first_failure_line": None,
+        "raw_url": "/raw",
+        "download_url": "/d",
+    }
+    return {"job": one, "log": log, "ticket": row(number=7, ticket_id="t7", title="x", status="open"), **more}
+
+
+page("jobs/job-failed", "jobs/job.html")(lambda: job_page("failed"))
+page("jobs/job-waiting", "jobs/job.html")(lambda: job_page("pending", ticket=None))
+page("jobs/jobs", "jobs/jobs.html")(
+    lambda: {"page": listing(JOBS), "playbooks": [(3, XSS)], "users": [(1, "amelie.koch")]}
+)
+page("jobs/jobs-empty", "jobs/jobs.html")(lambda: {"page": listing([], 0), "playbooks": [], "users": []})
+page("jobs/launches", "jobs/launches.html")(lambda: {"page": listing(LAUNCHES, None, None)})
+page("jobs/launches-empty", "jobs/launches.html")(lambda: {"page": listing([], 0)})
+
+
+def matrix() -> dict[str, Any]:
+    tasks = [
+        {
+            "seq": n,
+            "name": f"Task {n}: {('Gather facts', 'Install packages', 'Template the configuration', XSS)[n % 4]}",
+        }
+        for n in range(1, 25)
+    ]
+    words = ("ok", "ok", "changed", "skipped", "ok", "ignored", "rescued")
+    rows = []
+    for n in range(1, 13):
+        end = 8 if n == 1 else 5 if n == 2 else 25
+        cells = {t: {"status": words[(t * n) % 7], "duration_ms": 800 * t, "first_line": t * 10} for t in range(1, end)}
+        if n < 3:
+            cells[end] = {
+                "status": "failed" if n == 1 else "unreachable",
+                "duration_ms": 90,
+                "first_line": 88,
+            }
+        rows.append(
+            {
+                "number": n,
+                "job_id": f"j{n}",
+                "server_name": f"web-{n}.example.org",
+                "cells": cells,
+                "waiting_because": None,
+                "status": "failed" if n < 3 else "running" if n < 6 else "success",
+                "failure_code": "unreachable" if n == 2 else None,
+            }
+        )
+    return {"tasks": tasks, "hidden_tasks": 31, "rows": rows, "page": None}
+
+
+def launch_page(one: SimpleNamespace, table: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "launch": one,
+        "matrix": table,
+        "inputs": [("Servers", "environment production"), ("release", XSS)],
+        "relaunch_of": None,
+    }
+
+
+NO_ROWS: dict[str, Any] = {"tasks": [], "hidden_tasks": 0, "rows": [], "page": None}
+page("jobs/launch-running", "jobs/launch.html")(lambda: launch_page(launch(310, "running", 2), matrix()))
+page("jobs/launch-failed", "jobs/launch.html")(lambda: launch_page(launch(309, "failed", 2), matrix()))
+page("jobs/launch-waiting", "jobs/launch.html")(lambda: launch_page(launch(311, "pending"), NO_ROWS))
+
+
+def tickets(view: str, items: list[Any]) -> dict[str, Any]:
+    columns = [
+        row(status=s, tickets=[t for t in items if t.status == s], more=0)
+        for s in ("open", "in_progress", "resolved", "closed")
+    ]
+    return {"view": view, "page": listing(items, len(items)), "columns": columns, "people": [(1, "jonas")]}
+
+
+page("tickets/list", "tickets/index.html")(lambda: tickets("list", TICKETS))
+page("tickets/board", "tickets/index.html")(lambda: tickets("board", TICKETS))
+page("tickets/empty", "tickets/index.html")(lambda: tickets("list", []))
+page("tickets/new", "tickets/ticket_new.html")(lambda: {"form": {}, "errors": {"job": ["No such job."]}, "people": []})
+page("tickets/ticket", "tickets/ticket.html")(
+    lambda: {
+        "ticket": row(
+            number=7,
+            ticket_id="t7",
+            title=f"Install packages: no space left {XSS}",
+            description=XSS,
+            status="open",
+            priority="high",
+            source="auto",
+            occurrences=9,
+            created_at=NOW,
+            created_by_name="system",
+            last_seen_at=NOW,
+            resolved_at=None,
+            due_at=NOW,
+            acknowledged_at=None,
+            assignee_id=None,
+            assignee_name=None,
+            failed_task="Install packages",
+            failed_module="ansible.builtin.apt",
+            failure_code="task_failed",
+            version=2,
+        ),
+        "first_error": row(
+            text=f"fatal: [web-1]: FAILED! => No space left on device\n{XSS}",
+            job_id="j1",
+            job_number=1412,
+            line=88,
+            server_name="web-1",
+        ),
+        "jobs": [
+            row(
+                number=1412,
+                job_id="j1",
+                status="failed",
+                server_name="web-1",
+                server_id=1,
+                created_at=NOW,
+                cleared_at=None,
+            ),
+            row(
+                number=1411,
+                job_id="j2",
+                status="failed",
+                server_name="web-2",
+                server_id=2,
+                created_at=NOW,
+                cleared_at=NOW,
+            ),
+        ],
+        "jobs_more": 4,
+        "next_statuses": ["in_progress", "resolved"],
+        "people": [(1, "jonas")],
+        "form": {},
+        "errors": {},
+        "events": [
+            row(kind="opened", who="system", at=NOW, body=None, said="Opened by job #1412"),
+            row(kind="comment", who="jonas", at=NOW, body=f"Cleaning /var/log.\n{XSS}", said="Comment"),
+        ],
+    }
+)
+
+
+def audit(items: list[Any], verification: Any) -> dict[str, Any]:
+    return {
+        "page": listing(items, None, None),
+        "verification": verification,
+        "actions": [("CREATE", "create")],
+        "types": [("server", "server")],
+        "people": [(1, "jonas")],
+    }
+
+
+def entry(seq: int, **more: Any) -> SimpleNamespace:
+    values: dict[str, Any] = {
+        "seq": seq,
+        "timestamp": NOW,
+        "who": "amelie.koch",
+        "via": "session",
+        "action": "UPDATE",
+        "event": "server:update",
+        "outcome": "success",
+        "resource_type": "server",
+        "resource_label": "web-1.example.org",
+        "resource_url": "/to/server",
+        "ip_address": "192.0.2.7",
+        "user_agent": XSS,
+        "request_id": "01hq",
+        "details": {"environment": ["staging", XSS]},
+    }
+    return row(**{**values, **more})
+
+
+page("audit/index", "audit/index.html")(
+    lambda: audit(
+        [entry(90), entry(89, outcome="refused", via="api_key", details=None)],
+        row(intact=True, verified_at=NOW, entries=90, first_bad_seq=None, message=""),
+    )
+)
+page("audit/broken", "audit/index.html")(
+    lambda: audit(
+        [],
+        row(
+            intact=False,
+            verified_at=NOW,
+            entries=90,
+            first_bad_seq=17,
+            message="Entry 17 does not match its hash.",
+        ),
+    )
+)
