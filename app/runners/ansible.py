@@ -27,6 +27,7 @@ inject_facts               False: facts are reachable as ``ansible_facts`` only
 ansible_playbook           absolute path of the executable; default: the one beside this interpreter
 max_log_bytes              cap of each host's output, default 100 MiB (read by the supervisor)
 grace_seconds              from the polite stop to the kill, default 5 (read by the supervisor)
+min_free_bytes             a run stops as disk_full when the spool's disk has less, default 64 MiB (supervisor)
 limits                     {"memory_bytes", "processes", "open_files", "file_bytes"} (rlimits)
 =========================  ============================================================================
 

@@ -85,12 +85,14 @@ class Pump(threading.Thread):
         self._selector = selectors.DefaultSelector()
         self._began = time.monotonic()
         self._engine_done = threading.Event()
+        self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._termed = self._killed = False
         self.error = ""
 
     def finish(self) -> None:
         """Read what is still on its way, then end the loop; returns when it has ended."""
         self._engine_done.set()
+        os.write(self._wake[1], b"x")
         self.join()
 
     def run(self) -> None:
@@ -113,6 +115,7 @@ class Pump(threading.Thread):
             register.register(self._output_fd, selectors.EVENT_READ, "output")
             register.register(self._listener, selectors.EVENT_READ, "listener")
             register.register(self._control_fd, selectors.EVENT_READ, "control")
+            register.register(self._wake[0], selectors.EVENT_READ, "wake")
             self._take_control()
         done_at = 0.0
         while True:
@@ -139,6 +142,9 @@ class Pump(threading.Thread):
             self._tick()
 
     # --- sources
+
+    def _on_wake(self) -> None:
+        os.read(self._wake[0], 1)
 
     def _on_output(self) -> None:
         data = os.read(self._output_fd, _CHUNK)

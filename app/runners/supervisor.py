@@ -96,7 +96,7 @@ class Supervision:
         """Run the engine, end everything it left behind, write the result; raises OSError if it cannot."""
         signal.signal(signal.SIGTERM, lambda *_: self._stop.ask(StopReason.CANCEL))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        spool = SpoolWriter(self._spool_dir, int(self._spec.get("min_free_bytes", DEFAULT_MIN_FREE_BYTES)))
+        spool = SpoolWriter(self._spool_dir, int(self._parameters.get("min_free_bytes", DEFAULT_MIN_FREE_BYTES)))
         recorder = Recorder(spool, self._masker(), int(self._parameters.get("max_log_bytes") or DEFAULT_LOG_BYTES))
         outcome = self._engine.make_outcome(self._parameters, recorder)
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)

@@ -6,12 +6,11 @@ Layout: ``project/`` (the run's files, 0400), ``inputs/`` (inventory, variables,
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +24,7 @@ MAX_KEY_BYTES = 64 * 1024
 # sun_path holds 108 bytes (unix(7)); ssh adds "/", ten characters of hash and a suffix of seventeen.
 MAX_SOCKET_DIRECTORY = 108 - 1 - 1 - 10 - 17
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_SHORT = Path("/tmp")  # noqa: S108 (only for a fresh directory of mode 0700)
 _PLAIN_PATH = re.compile(r"/[\w./+-]*\Z", re.ASCII)
 
 
@@ -34,6 +34,13 @@ class WorkspaceError(Exception):
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def _fresh(parent: Path) -> Path:
+    """Make a new directory (0700) under a name that nobody can guess; it must not exist."""
+    path = parent / (PREFIX + os.urandom(8).hex())
+    path.mkdir(mode=0o700)
+    return path
 
 
 def _new_file(directory_fd: int, name: str, data: bytes, mode: int) -> None:
@@ -91,15 +98,14 @@ class Workspace:
             space = os.statvfs(root)
             if space.f_bavail * space.f_frsize < min_free_bytes:
                 raise WorkspaceError(FailureCode.DISK_FULL, f"Less than {min_free_bytes} bytes free in {root}.")
-            path = root / (PREFIX + secrets.token_hex(6))
-            path.mkdir(mode=0o700)
+            path = _fresh(root)
             for name in ("project", "inputs", "home", "tmp"):
                 (path / name).mkdir(mode=0o700)
             sockets = path / "s"
             if len(os.fsencode(sockets)) <= MAX_SOCKET_DIRECTORY:
                 sockets.mkdir(mode=0o700)
             else:
-                sockets = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+                sockets = _fresh(_SHORT)
         except OSError as error:
             raise WorkspaceError(_code_of(error), f"The workspace cannot be made: {error}") from error
         return cls(path, sockets)
@@ -197,7 +203,5 @@ def remove_tree(path: Path) -> None:
 
 
 def _code_of(error: OSError) -> FailureCode:
-    import errno
-
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return FailureCode.DISK_FULL if full else FailureCode.ENGINE_ERROR
