@@ -1,0 +1,115 @@
+"""What the keeper does for tickets: open those that were left due, close those that stayed resolved."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from app.accounts.models import Tenant
+from app.audit import service as audit
+from app.audit.resource import Resource
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.db_time import database_now
+from app.core.runtime import settings
+from app.core.state_machine import transition
+from app.core.tenancy import system_scope, tenant_scope
+from app.jobs.events import FinishedJob, RunFinished
+from app.jobs.models import Launch, Run
+from app.tickets import queries
+from app.tickets.history import EventKind, add_event
+from app.tickets.models import TICKET_TRANSITIONS, Ticket, TicketStatus
+from app.tickets.opening import open_for_run
+
+log = logging.getLogger(__name__)
+
+
+def open_due_tickets(limit: int = 200) -> int:
+    """Open the tickets of failed jobs that are marked ``ticket_due``; return for how many runs it worked.
+
+    Looks at ``limit`` jobs. Runs inside the caller's unit of work, each run in a savepoint of its own: one that
+    cannot be done is logged and stays due. Doing a run twice changes nothing.
+    """
+    with system_scope("tickets that are due"):
+        due = queries.due_jobs(limit)
+    done = 0
+    for tenant_id, run_id in due:
+        try:
+            with db.session.begin_nested(), tenant_scope(tenant_id):
+                open_for_run(finished_event(run_id))
+            done += 1
+        except Exception:
+            log.exception("ticket of a failed run could not be opened", extra={"run_id": run_id})
+    return done
+
+
+def finished_event(run_id: int) -> RunFinished:
+    """Return what ``run_finished`` said of a run of the current tenant, rebuilt from its rows."""
+    run = db.session.get_one(Run, run_id)
+    launch = db.session.get_one(Launch, run.launch_id)
+    return RunFinished(
+        tenant_id=run.tenant_id,
+        run_id=run.id,
+        run_uuid=run.uuid,
+        launch_id=launch.id,
+        kind=run.kind,
+        subject_type=launch.subject_type,
+        subject_id=launch.subject_id,
+        title=launch.title,
+        is_check=launch.is_check,
+        user_id=launch.user_id,
+        completed_at=run.completed_at or database_now(),
+        failure_code=run.failure_code,
+        jobs=[
+            FinishedJob(
+                id=job.id,
+                job_uuid=job.job_id,
+                server_id=job.server_id,
+                playbook_id=job.playbook_id,
+                status=job.status,
+                failure_code=job.failure_code,
+                error_message=job.error_message,
+                failed_task=job.failed_task,
+                failed_module=job.failed_module,
+            )
+            for job in queries.final_jobs(run_id)
+        ],
+    )
+
+
+def close_resolved(limit: int = 200) -> int:
+    """Close up to ``limit`` tickets of each tenant that stayed resolved for ``ticket_close_days``; return how many."""
+    days = settings().ticket_close_days
+    before = database_now() - timedelta(days=days)
+    with system_scope("tenants, to close resolved tickets"):
+        tenants = db.session.scalars(select(Tenant.id)).all()
+    closed = 0
+    for tenant_id in tenants:
+        with tenant_scope(tenant_id):
+            closed += sum(_close(ticket, days) for ticket in queries.resolved_before(before, limit))
+            db.session.flush()
+    return closed
+
+
+def _close(ticket: Ticket, days: int) -> bool:
+    moved = transition(
+        Ticket.status,
+        {TicketStatus.RESOLVED: TICKET_TRANSITIONS[TicketStatus.RESOLVED]},
+        TicketStatus.CLOSED,
+        Ticket.tenant_id == ticket.tenant_id,
+        Ticket.id == ticket.id,
+        version=Ticket.version + 1,
+    )
+    if moved:
+        add_event(ticket, EventKind.CLOSED, days=days)
+        audit.record(
+            Actor.system(ticket.tenant_id, queries.system_user_id(ticket.tenant_id)),
+            "ticket:close",
+            Resource("ticket", ticket.id, ticket.ticket_id),
+            action="UPDATE",
+            details={"resolved_days": days},
+        )
+        db.session.expire(ticket)
+    return bool(moved)
