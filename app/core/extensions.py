@@ -10,9 +10,13 @@ from flask_migrate import Migrate
 from flask_smorest import Api
 from flask_wtf import CSRFProtect
 
+from app.core.error_schema import ErrorSchema
+
 
 class JsonErrorsLater(Api):  # type: ignore[misc]  # flask-smorest has no types
     """flask-smorest without its error handlers: they would answer every HTML page with JSON."""
+
+    ERROR_SCHEMA = ErrorSchema
 
     def _register_error_handlers(self) -> None:
         """Do nothing; ``core.error_pages`` is the one place that renders errors."""

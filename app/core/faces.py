@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from flask import Response
 from flask_smorest import Blueprint
 
+from app.core.error_schema import ErrorSchema
 from app.core.pagination import Page, header
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -62,22 +63,3 @@ def plain_text(pieces: Iterable[str], filename: str | None = None) -> Response:
     if filename is not None:
         response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
-
-
-def _error_schema() -> Any:
-    from marshmallow import Schema, fields
-
-    return Schema.from_dict(
-        {
-            "code": fields.Integer(),
-            "status": fields.String(),
-            "error": fields.String(),
-            "message": fields.String(),
-            "errors": fields.Dict(),
-            "request_id": fields.String(allow_none=True),
-        },
-        name="Error",
-    )
-
-
-ErrorSchema = _error_schema()
