@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core import runtime
-from app.core.db import db, engine_options, unit_of_work
+from app.core.db import db, engine_options
 from app.core.error_pages import init_error_pages
 from app.core.extensions import api, csrf, init_migrate, limiter, login_manager
 from app.core.flask_app import PlatformFlask
 from app.core.headers import init_headers, trusted_hosts
 from app.core.queue import configure_celery
 from config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.accounts.first_start import FirstAdmin
 
 # Lowest first: a slice may import those before it, never those after it.
 SLICES = ("audit", "accounts", "inventory", "jobs", "playbooks", "tickets", "dashboard")
@@ -33,39 +35,12 @@ MODEL_MODULES = (
 # Connected at start: they register job kinds and listen to signals.
 SUBSCRIBERS = ("app.playbooks.job_kind", "app.tickets.subscribers")
 TASK_MODULES = ("app.jobs.tasks",)
+# What each slice sees to at every start, "module:function"; the function takes the tenant's system actor, makes what
+# is missing and leaves the rest alone.
+FIRST_START: tuple[str, ...] = ()
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
 STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job"})
-
-
-# What the leading keeper does for the slices: name, every seconds (None: the anchor's setting), whether it wants a
-# unit of work around it, "module:function" (no arguments needed).
-CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
-    ("due tickets", 5.0, True, "app.tickets.keeping:open_due_tickets"),
-    ("closing of resolved tickets", 300.0, True, "app.tickets.keeping:close_resolved"),
-    ("overdue connection tests", 10.0, False, "app.inventory.connection_test:ring_overdue_tests"),
-    ("audit anchor", None, False, "app.audit.anchor:anchor_heads"),
-)
-
-
-def keeper_chores() -> list[tuple[str, float, Callable[[], object]]]:
-    """Return the chores of every slice for the keeper."""
-    found = []
-    for name, seconds, in_unit, entry in CHORES:
-        module, _, function = entry.partition(":")
-        if _present(module):
-            work = getattr(importlib.import_module(module), function)
-            every = runtime.settings().audit_anchor_seconds if seconds is None else seconds
-            found.append((name, every, _in_unit(work) if in_unit else work))
-    return found
-
-
-def _in_unit(work: Callable[[], object]) -> Callable[[], object]:
-    def within() -> object:
-        with unit_of_work():
-            return work()
-
-    return within
 
 
 def load_models() -> None:
@@ -122,6 +97,21 @@ def connect_subscribers() -> None:
     for name in SUBSCRIBERS:
         if _present(name):
             importlib.import_module(name)
+
+
+def first_start() -> FirstAdmin | None:
+    """Make the first administrator where there is none, then run FIRST_START; needs an application context.
+
+    Opens units of work of its own. Returns name and one-time password exactly once.
+    """
+    from app.accounts.first_start import run_first_start
+
+    hooks = []
+    for entry in FIRST_START:
+        module, _, function = entry.partition(":")
+        if _present(module):
+            hooks.append(getattr(importlib.import_module(module), function))
+    return run_first_start(hooks)
 
 
 def build(settings: Settings | None = None) -> Flask:

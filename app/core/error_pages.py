@@ -95,7 +95,11 @@ def render_error(exception: Exception) -> ResponseReturnValue:
         target = request.full_path.rstrip("?") if request.method == "GET" else "/"
         return redirect(f"/sign-in?next={quote(target, safe='')}")
     else:
-        response = Response(render_template("errors/error.html", error=error, phrase=HTTPStatus(error.status).phrase))
+        retry_after = error.retry_after_seconds if isinstance(error, RateLimited | Unavailable) else None
+        page = render_template(
+            "errors/error.html", code=error.status, message=error.message, retry_after_seconds=retry_after
+        )
+        response = Response(page)
     response.status_code = error.status
     if isinstance(exception, HTTPException) and exception.code == 405:
         response.headers["Allow"] = ", ".join(sorted(getattr(exception, "valid_methods", None) or ()))

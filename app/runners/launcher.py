@@ -68,8 +68,7 @@ def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> Prepare
         workspace.write_project(spec.files)
         engine.write_inputs(spec, workspace)
         _note(spool_dir, workspace, None)
-        document = _document(spec, workspace, spool_dir)
-        json.dumps(document)  # what cannot be handed over is refused here, not after the beginning
+        message = _message(spec, workspace, spool_dir)
     except BaseException as error:
         remove_tree(spool_dir)
         if workspace is not None:
@@ -80,11 +79,11 @@ def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> Prepare
             text = f"The run's parameters are malformed: {error!r}"
             raise WorkspaceError(FailureCode.ENGINE_ERROR, text) from error
         raise
-    return PreparedRun(spec.marker, workspace, spool_dir, document)
+    return PreparedRun(spec.marker, workspace, spool_dir, message)
 
 
-def _document(spec: RunSpec, workspace: Workspace, spool_dir: Path) -> dict[str, Any]:
-    return {
+def _message(spec: RunSpec, workspace: Workspace, spool_dir: Path) -> bytes:
+    document = {
         "marker": spec.marker,
         "engine": spec.engine,
         "timeout_seconds": spec.timeout_seconds,
@@ -94,7 +93,9 @@ def _document(spec: RunSpec, workspace: Workspace, spool_dir: Path) -> dict[str,
         "workspace": str(workspace.path),
         "sockets": str(workspace.sockets),
         "spool_dir": str(spool_dir),
+        "parent": os.getpid(),
     }
+    return json.dumps(document).encode("ascii") + b"\n"
 
 
 def _note(spool_dir: Path, workspace: Workspace, supervisor: ProcessIdentity | None) -> None:
@@ -113,7 +114,7 @@ class PreparedRun:
     marker: str
     workspace: Workspace
     spool_dir: Path
-    _document: dict[str, Any]
+    _message: bytes
 
     def start(self) -> RunHandle:
         """Start the supervisor; raises WorkspaceError if it cannot. Call it from a thread that stays."""
@@ -142,8 +143,7 @@ class PreparedRun:
         identity = identify(process.pid)
         assert identity is not None and process.stdin is not None  # it is our child and not yet waited for
         with suppress(BrokenPipeError):  # it died at once: poll() tells
-            message = json.dumps({**self._document, "parent": os.getpid()})
-            process.stdin.write(message.encode("ascii") + b"\n")
+            process.stdin.write(self._message)
             process.stdin.flush()
         _note(self.spool_dir, self.workspace, identity)
         return RunHandle(self, process, identity)

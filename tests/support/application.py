@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from config import Settings
+from tests import factories
 from tests.support.databases import TestDatabase
 from tests.support.environment import KEYS, PREFIX
 
@@ -57,7 +58,9 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 def app(settings: Settings) -> Iterator[Flask]:
     """The application; its connections are closed afterwards."""
     built = create_app(settings)
+    factories.use(built)
     yield built
+    factories.use(None)
     with built.app_context():
         from app.core.db import db
 

@@ -1,0 +1,133 @@
+"""Who is asking: the glue between Flask and ``identity``.
+
+Under /api/ only ``Authorization: Bearer <key>`` counts and the cookie is never read, which is why the API needs no
+CSRF token. Elsewhere only the session cookie counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import flask_login
+from flask import Flask, Response, abort, g, redirect, request, session, url_for
+
+from app.accounts import identity, keys, trail
+from app.accounts.identity import Identity, Origin
+from app.accounts.page_context import init_page_context
+from app.core.actor import Actor
+from app.core.db import in_unit_of_work
+from app.core.errors import NotSignedIn
+from app.core.extensions import is_api_path, login_manager
+from app.core.flask_app import PlatformFlask
+
+# What somebody with a one-time password may still do.
+BEFORE_PASSWORD_CHANGE = frozenset(
+    {
+        "accounts.change_password",
+        "accounts.change_password_submit",
+        "accounts.sign_out",
+        "accounts.sign_in",
+    }
+)
+OPEN = ("static", "accounts.sign_in")
+# They open units of their own: hashing a password must not hold the database, and health asks when it is down.
+UNITLESS = (
+    "static",
+    "accounts.sign_in_submit",
+    "accounts.change_password_submit",
+    "health.alive",
+    "health.ready",
+    "health_pages.alive",
+    "health_pages.ready",
+)
+KEY_IN_ADDRESS = "An API key does not belong into an address, where logs keep it. Revoke this one and send the next "
+KEY_HEADER = "as 'Authorization: Bearer <key>'."
+
+
+class SignedIn(flask_login.UserMixin):  # type: ignore[misc]  # flask-login has no types
+    """What Flask-Login carries: the session's token as its id, and whom it stands for."""
+
+    def __init__(self, token: str, found: Identity | None = None) -> None:
+        self.id = token
+        self.found = found
+
+
+def origin() -> Origin:
+    """Return where this request comes from; forwarded addresses count only behind configured proxies."""
+    return Origin(request.remote_addr, request.headers.get("User-Agent"), g.get("request_id"))
+
+
+def _load_signed_in(token: str) -> SignedIn | None:
+    if is_api_path(request.path) or not in_unit_of_work():
+        return None
+    found = identity.find_by_session(token, origin())
+    return SignedIn(token, found) if found else None
+
+
+def _from_cookie() -> Identity | None:
+    user = flask_login.current_user
+    return cast(SignedIn, user).found if user.is_authenticated else None
+
+
+def _from_header() -> Identity | None:
+    if any(keys.prefix_of(value) for value in request.args.values()):
+        raise NotSignedIn(KEY_IN_ADDRESS + KEY_HEADER)
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if not scheme:
+        return None
+    if scheme.lower() != "bearer":
+        raise NotSignedIn
+    return identity.find_by_key(text.strip(), origin())
+
+
+def authenticate() -> Actor | None:
+    """Return this request's actor, None for a stranger; somebody with a one-time password is sent to change it."""
+    g.pop("identity", None)
+    g.pop("_login_user", None)  # Flask-Login's memory; a context may outlive a request
+    found = _from_header() if is_api_path(request.path) else _from_cookie()
+    if found is None:
+        return None
+    g.identity = found
+    if found.password_change_required and request.endpoint not in BEFORE_PASSWORD_CHANGE:
+        abort(cast(Response, redirect(url_for("accounts.change_password"))))
+    return found.actor
+
+
+def begin_session(token: str) -> None:
+    """Put a new session's token into the cookie; everything that was in it before is dropped."""
+    session.clear()
+    flask_login.login_user(SignedIn(token))
+
+
+def end_session() -> None:
+    """Empty the cookie."""
+    flask_login.logout_user()
+    session.clear()
+
+
+def _record(actor: Actor | None, error: Exception) -> None:
+    trail.record_refusal(actor, error, {"method": request.method, "path": request.path[:200]})
+
+
+def _note_use(response: Response) -> Response:
+    found: Identity | None = g.get("identity")
+    if found is not None and found.touch:
+        identity.touch(found)
+    return response
+
+
+def _documentation(app: Flask) -> Iterable[str]:
+    return (name for name in app.view_functions if name.startswith("api-docs."))
+
+
+def init_authentication(app: PlatformFlask) -> None:
+    """Bind authentication to the application: authenticator, recorder, open endpoints, Flask-Login, page context."""
+    app.authenticator = authenticate
+    app.recorder = _record
+    app.open_endpoints = app.open_endpoints | {*OPEN, *_documentation(app)}
+    app.unitless_endpoints = app.unitless_endpoints | set(UNITLESS)
+    login_manager.session_protection = None  # the session's row decides, not the browser's name
+    login_manager.user_loader(_load_signed_in)
+    app.after_request(_note_use)
+    init_page_context(app)

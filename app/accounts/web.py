@@ -1,0 +1,153 @@
+"""Pages: sign-in, one's own password, keys and sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.accounts import queries, service
+from app.accounts.authentication import begin_session, end_session, origin
+from app.accounts.identity import Identity
+from app.accounts.next_page import own_path
+from app.accounts.password_change import change_own_password
+from app.accounts.schemas import NewKeySchema, form_values
+from app.accounts.sign_in import SignInRefused
+from app.accounts.sign_in import sign_in as sign_in_person
+from app.core.errors import AppError, InvalidInput
+from app.core.flask_app import PlatformFlask, current_actor, optional_actor
+from app.core.permissions import Permission, can
+from app.core.runtime import settings
+
+blueprint = Blueprint("accounts", __name__, template_folder="templates")
+
+
+def _identity() -> Identity:
+    current_actor()
+    found: Identity = g.identity
+    return found
+
+
+@blueprint.get("/sign-in")
+def sign_in() -> ResponseReturnValue:
+    """Show the form, or go on when somebody is signed in already."""
+    target = own_path(request.args.get("next"))
+    if optional_actor() is not None:
+        return redirect(target)
+    return render_template("accounts/sign_in.html", next=target, errors={}, form={})
+
+
+@blueprint.post("/sign-in")
+def sign_in_submit() -> ResponseReturnValue:
+    """Check name and password; units of work are opened inside."""
+    form, target = request.form, own_path(request.form.get("next"))
+    try:
+        token = sign_in_person(form.get("username", ""), form.get("password", ""), origin())
+    except SignInRefused as error:
+        page = render_template(
+            "accounts/sign_in.html", next=target, errors={"_form": [error.message]}, form={"username": ""}
+        )
+        return page, error.status
+    begin_session(token)
+    return redirect(target, 303)
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    """End this session."""
+    found = _identity()
+    assert found.session_id is not None
+    service.sign_out(found.actor, found.session_id)
+    end_session()
+    return redirect(url_for("accounts.sign_in"), 303)
+
+
+@blueprint.get("/me/password")
+def change_password() -> ResponseReturnValue:
+    """Show the form for a new password; a one-time password leads here."""
+    return _password_page({}, 200, forced=_identity().password_change_required)
+
+
+def _password_page(errors: dict[str, Any], status: int, *, forced: bool) -> ResponseReturnValue:
+    shortest = settings().password_minimum_length
+    page = render_template("accounts/change_password.html", errors=errors, forced=forced, minimum_length=shortest)
+    return page, status
+
+
+@blueprint.post("/me/password")
+def change_password_submit() -> ResponseReturnValue:
+    """Set a new password; outside of a unit of work, because hashing takes long."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    assert isinstance(app, PlatformFlask)
+    with app.request_unit():
+        pass  # finds out who asks
+    found, form = _identity(), request.form
+    new = form.get("new_password", "")
+    try:
+        if new != form.get("repeated_password", ""):
+            raise InvalidInput(repeated_password="The two new passwords differ.")  # noqa: S106
+        token = change_own_password(found.actor, form.get("current_password", ""), new, origin())
+    except InvalidInput as error:
+        return _password_page(error.errors, error.status, forced=found.password_change_required)
+    begin_session(token)
+    flash("Your password is changed. All other sessions have ended.", "success")
+    return redirect(own_path(form.get("next")), 303)
+
+
+def _me_page(status: int = 200, **more: Any) -> ResponseReturnValue:
+    found = _identity()
+    makes_keys = can(found.actor, Permission.API_KEY_OWN)
+    context: dict[str, Any] = {
+        "keys": queries.list_own_keys(found.actor),
+        "sessions": queries.list_own_sessions(found.actor),
+        "this_session_id": found.session_id,
+        "scopes": service.grantable_scopes(found.actor) if makes_keys else [],
+        "default_days": settings().api_key_days,
+        "new_key": None,
+        "errors": {},
+        "form": {},
+    }
+    return render_template("accounts/me.html", **{**context, **more}), status
+
+
+@blueprint.get("/me")
+def me() -> ResponseReturnValue:
+    """Show one's own keys and sessions."""
+    return _me_page()
+
+
+@blueprint.post("/me/keys")
+def create_key() -> ResponseReturnValue:
+    """Make a key and show its text, this once."""
+    typed: dict[str, Any] = {
+        "name": request.form.get("name", "").strip(),
+        "expires_in_days": request.form.get("expires_in_days", "").strip(),
+        "scopes": request.form.getlist("scopes"),
+    }
+    values, errors = form_values(NewKeySchema(), typed)
+    if errors:
+        return _me_page(422, errors=errors, form=typed)
+    try:
+        key, text = service.create_api_key(current_actor(), **values)
+    except AppError as error:
+        if error.status not in (409, 422):
+            raise
+        return _me_page(error.status, errors=error.errors or {"_form": [error.message]}, form=typed)
+    return _me_page(201, new_key={"name": key.name, "text": text})
+
+
+@blueprint.post("/me/keys/<int:key_id>/revoke")
+def revoke_key(key_id: int) -> ResponseReturnValue:
+    """End a key."""
+    key = service.revoke_api_key(current_actor(), key_id)
+    flash(f"The key {key.name} is revoked.", "success")
+    return redirect(url_for("accounts.me"), 303)
+
+
+@blueprint.post("/me/sessions/<int:session_id>/revoke")
+def revoke_session(session_id: int) -> ResponseReturnValue:
+    """End another session of one's own."""
+    service.revoke_session(current_actor(), session_id)
+    flash("The session has ended.", "success")
+    return redirect(url_for("accounts.me"), 303)
