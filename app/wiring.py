@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.core import runtime
-from app.core.db import db, engine_options
+from app.core.db import db, engine_options, unit_of_work
 from app.core.error_pages import init_error_pages
 from app.core.extensions import api, csrf, init_migrate, limiter, login_manager
 from app.core.flask_app import PlatformFlask
@@ -41,6 +42,36 @@ FIRST_START: tuple[str, ...] = ()
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
 STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job"})
+
+
+# What the leading keeper does for the slices: name, every seconds (None: the anchor's setting), whether it wants a
+# unit of work around it, "module:function" (no arguments needed).
+CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
+    ("due tickets", 5.0, True, "app.tickets.keeping:open_due_tickets"),
+    ("closing of resolved tickets", 300.0, True, "app.tickets.keeping:close_resolved"),
+    ("overdue connection tests", 10.0, False, "app.inventory.connection_test:ring_overdue_tests"),
+    ("audit anchor", None, False, "app.audit.anchor:anchor_heads"),
+)
+
+
+def keeper_chores() -> list[tuple[str, float, Callable[[], object]]]:
+    """Return the chores of every slice for the keeper."""
+    found = []
+    for name, seconds, in_unit, entry in CHORES:
+        module, _, function = entry.partition(":")
+        if _present(module):
+            work = getattr(importlib.import_module(module), function)
+            every = runtime.settings().audit_anchor_seconds if seconds is None else seconds
+            found.append((name, every, _in_unit(work) if in_unit else work))
+    return found
+
+
+def _in_unit(work: Callable[[], object]) -> Callable[[], object]:
+    def within() -> object:
+        with unit_of_work():
+            return work()
+
+    return within
 
 
 def load_models() -> None:

@@ -96,9 +96,7 @@ def run_part(part: str, extra: list[str], *, enforce: bool) -> Result:
             ended = process.wait(max(left, 1) if enforce else None)
         except subprocess.TimeoutExpired:
             over = True
-            print(
-                f"\n!! {part} is over its budget of {BUDGETS[part]} s: stopping pid {process.pid}", flush=True
-            )
+            print(f"\n!! {part} is over its budget of {BUDGETS[part]} s: stopping pid {process.pid}", flush=True)
             _stop(process)
             ended = 1
         except KeyboardInterrupt:
@@ -156,12 +154,8 @@ def main(arguments: list[str]) -> int:
     print("\n==> where the tests ran")
     print("\n".join(lines_for(figures)))
     totals: Counter[str] = figures["totals"]  # type: ignore[assignment]
-    said = (
-        ", ".join(f"{totals[outcome]} {outcome}" for outcome in OUTCOMES if totals[outcome]) or "no tests ran"
-    )
-    failed = any(result.code for result in results) or (
-        enforce and any(result.over_budget for result in results)
-    )
+    said = ", ".join(f"{totals[outcome]} {outcome}" for outcome in OUTCOMES if totals[outcome]) or "no tests ran"
+    failed = any(result.code for result in results) or (enforce and any(result.over_budget for result in results))
     if failed:
         print("not passed: " + ", ".join(r.part for r in results if r.code or r.over_budget))
     print(f"===== {said} in {seconds:.2f}s =====")

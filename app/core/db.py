@@ -39,7 +39,8 @@ class Model(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-db = SQLAlchemy(model_class=Model, disable_autonaming=True)
+# Rows stay readable after the unit that loaded them; no session outlives its unit, so none of them goes stale.
+db = SQLAlchemy(model_class=Model, disable_autonaming=True, session_options={"expire_on_commit": False})
 
 # Keys of Session.info
 _WRITES = "millwright.writes"

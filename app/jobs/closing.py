@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, literal, select, update
+from sqlalchemy import bindparam, case, func, literal, or_, select, update
 
 from app.audit import service as audit
 from app.audit.resource import Resource
@@ -128,7 +128,8 @@ def _finish_jobs(
         db.session.connection().execute(
             update(table)  # type: ignore[arg-type]
             .where(table.c.id == bindparam("b_id"), table.c.tenant_id == bindparam("b_tenant"))
-            .where(table.c.status.in_([JobStatus.PENDING, JobStatus.RUNNING]))
+            # Not IN (...): an expanding list cannot go with executemany.
+            .where(or_(table.c.status == JobStatus.PENDING, table.c.status == JobStatus.RUNNING))
             .values({name: bindparam(name) for name in names}),
             rows,
         )

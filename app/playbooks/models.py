@@ -92,8 +92,8 @@ class ProjectFile(TenantOwned, Model):
 class Playbook(TenantOwned, Versioned, Timestamped, Model):
     """An entry file in a project. ``variables`` are the defaults, ``variable_specs`` their declarations.
 
-    A declaration is ``{name, type, description?, required?, default?, choices?, pattern?}`` with type one of
-    text, number, boolean, choice, multi_choice, secret.
+    A declaration is what ``declarations.VariableSpec.as_json`` gives, with type one of
+    text, number, boolean, choice, multi_choice, secret, server.
     """
 
     __tablename__ = "playbooks"

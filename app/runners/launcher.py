@@ -68,7 +68,8 @@ def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> Prepare
         workspace.write_project(spec.files)
         engine.write_inputs(spec, workspace)
         _note(spool_dir, workspace, None)
-        message = _message(spec, workspace, spool_dir)
+        document = _document(spec, workspace, spool_dir)
+        json.dumps(document)  # what cannot be handed over is refused here, not after the beginning
     except BaseException as error:
         remove_tree(spool_dir)
         if workspace is not None:
@@ -79,11 +80,11 @@ def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> Prepare
             text = f"The run's parameters are malformed: {error!r}"
             raise WorkspaceError(FailureCode.ENGINE_ERROR, text) from error
         raise
-    return PreparedRun(spec.marker, workspace, spool_dir, message)
+    return PreparedRun(spec.marker, workspace, spool_dir, document)
 
 
-def _message(spec: RunSpec, workspace: Workspace, spool_dir: Path) -> bytes:
-    document = {
+def _document(spec: RunSpec, workspace: Workspace, spool_dir: Path) -> dict[str, Any]:
+    return {
         "marker": spec.marker,
         "engine": spec.engine,
         "timeout_seconds": spec.timeout_seconds,
@@ -93,9 +94,7 @@ def _message(spec: RunSpec, workspace: Workspace, spool_dir: Path) -> bytes:
         "workspace": str(workspace.path),
         "sockets": str(workspace.sockets),
         "spool_dir": str(spool_dir),
-        "parent": os.getpid(),
     }
-    return json.dumps(document).encode("ascii") + b"\n"
 
 
 def _note(spool_dir: Path, workspace: Workspace, supervisor: ProcessIdentity | None) -> None:
@@ -114,7 +113,7 @@ class PreparedRun:
     marker: str
     workspace: Workspace
     spool_dir: Path
-    _message: bytes
+    _document: dict[str, Any]
 
     def start(self) -> RunHandle:
         """Start the supervisor; raises WorkspaceError if it cannot. Call it from a thread that stays."""
@@ -143,7 +142,8 @@ class PreparedRun:
         identity = identify(process.pid)
         assert identity is not None and process.stdin is not None  # it is our child and not yet waited for
         with suppress(BrokenPipeError):  # it died at once: poll() tells
-            process.stdin.write(self._message)
+            message = json.dumps({**self._document, "parent": os.getpid()})
+            process.stdin.write(message.encode("ascii") + b"\n")
             process.stdin.flush()
         _note(self.spool_dir, self.workspace, identity)
         return RunHandle(self, process, identity)

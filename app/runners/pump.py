@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app.runners.base import StopReason
 from app.runners.engines import Outcome
-from app.runners.lines import LineSplitter
+from app.runners.lines import MAX_LINE_BYTES, LineSplitter
 from app.runners.process import child_pids, kill_marked
 from app.runners.recorder import Recorder
 from app.runners.spool import SpoolWriter
@@ -135,6 +135,9 @@ class Pump(threading.Thread):
                     break
         for line in self._splitter.close():
             self._print(line)
+        if dropped := self._splitter.dropped_bytes:
+            text = f"[millwright] {dropped} bytes of lines longer than {MAX_LINE_BYTES} bytes were not kept."
+            self._recorder.text(text, host=None, seq=0, level="WARNING")
         self._spool.flush()
 
     def _only_stop(self) -> None:

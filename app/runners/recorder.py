@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from app.runners.base import TaskStatus
-from app.runners.lines import DEFAULT_LOG_BYTES, cut_rows, sanitize_line, split_text
+from app.runners.lines import DEFAULT_LOG_BYTES, ROW_BYTES, cut_rows, sanitize_line, split_text
 from app.runners.masking import Masker
 from app.runners.spool import SpoolWriter
 
@@ -66,8 +66,7 @@ class Recorder:
                 f"[millwright] {lines} more lines ({size} bytes) were not kept: "
                 f"the output reached the limit of {self._max} bytes."
             )
-            record = {"k": "line", "h": host, "s": 0, "v": "WARNING", "x": text, "t": time.time()}
-            self._spool.append(record)
+            self._spool.append_line(text, host=host, seq=0, level="WARNING", now=time.time())
         return sum(lines for lines, _size in self._dropped.values())
 
     def _line(self, line: str, host: str | None, seq: int, level: str, now: float) -> None:
@@ -80,8 +79,8 @@ class Recorder:
             self._used[host] = self._max + 1  # nothing that follows is kept either, however short
             return
         self._used[host] = used + size + 1
+        if size <= ROW_BYTES:
+            self._spool.append_line(line, host=host, seq=seq, level=level, now=now)
+            return
         for piece, continued in cut_rows(line):
-            record = {"k": "line", "h": host, "s": seq, "v": level, "x": piece, "t": now}
-            if continued:
-                record["c"] = 1
-            self._spool.append(record)
+            self._spool.append_line(piece, host=host, seq=seq, level=level, now=now, continued=continued)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +75,61 @@ def test_the_text_is_what_ansible_prints(runs: Runs) -> None:
             places = [i for i, r in enumerate(ended.records) if r.get("h") == host and r.get("s") == seq]
             assert ended.records[places[-1]]["k"] == "res"
             assert [ended.records[i]["k"] for i in places[:-1]] == ["line"] * (len(places) - 1)
+
+
+def test_the_whole_log_reads_as_ansible_prints_it(runs: Runs, tmp_path: Path) -> None:
+    book = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - debug: msg="{{ item }}"
+      loop: [1, 2]
+    - command: echo x
+      when: item == 2
+      loop: [1, 2]
+      notify: Done
+    - block:
+        - command: "false"
+          no_log: true
+      rescue:
+        - debug: msg=rescued
+    - import_tasks: more.yml
+    - include_tasks: more.yml
+    - copy: {content: new, dest: /nonexistent-by-design}
+      check_mode: true
+      diff: true
+    - meta: flush_handlers
+    - command: echo x
+      async: 30
+      poll: 1
+  handlers:
+    - name: Done
+      debug: msg=handled
+- hosts: nowhere
+  tasks: []
+"""
+    more = "- debug: var=inventory_hostname\n"
+    ended = runs.run(book, files={"more.yml": more})
+    (tmp_path / "site.yml").write_text(book)
+    (tmp_path / "more.yml").write_text(more)
+    (tmp_path / "inventory.json").write_text(json.dumps({"all": {"hosts": {"a": LOCAL}}}))
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory.json", "site.yml"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home()), "LANG": "C.UTF-8", "ANSIBLE_NOCOWS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    banner = re.compile(r"(PLAY( \[.*\])?|(TASK|RUNNING HANDLER) \[.*\]) \*+$")
+    printed = [line for line in done.stdout.splitlines() if line and not banner.match(line)]
+    shown = [record["x"] for record in ended.of("line") if record["x"]]
+
+    def plain(lines: list[str], folder: str) -> list[str]:
+        text = re.sub(r"jid=\S+|ansible-local-\S+", "ID", "\n".join(lines).replace(folder, "DIR"))
+        return [line for line in text.split("\n") if not line.startswith(("[WARNING]", "[ERROR]", "Origin"))]
+
+    workspace = str(ended.handle._prepared.workspace.project)
+    assert plain(printed, str(tmp_path)) == [
+        line for line in plain(shown, workspace) if line in plain(printed, str(tmp_path))
+    ]
+    missing = set(plain(printed, str(tmp_path))) - set(plain(shown, workspace))
+    assert missing == set()
 
 
 def test_nothing_that_a_host_or_a_process_prints_becomes_an_event(runs: Runs, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_two_runs_at_once_do_not_meet(runs: Runs) -> None:
 
 def test_a_broken_supervisor_is_no_result(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = launcher.prepare(runs.spec(BOOK), workspace_root=runs.workspaces, spool_root=runs.spools)
-    handle = replace(prepared, _message=b"{}\n").start()
+    handle = replace(prepared, _document={}).start()
     runs.handles.append(handle)
     assert handle.wait(30)
     assert handle.result() is None

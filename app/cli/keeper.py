@@ -1,0 +1,69 @@
+"""``flask keeper`` and ``flask ops``: the keeper process, and what an administrator does about dispatch."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+from typing import Any
+
+import click
+from flask import Flask
+
+from app.core.db import db, unit_of_work
+from app.core.db_time import database_now
+from app.core.log_config import configure_logging
+from app.core.runtime import settings
+from app.jobs.database_port import PAUSED_FLAG
+from app.jobs.keeper import Keeper, add_chore
+from app.jobs.models import PlatformFlag
+
+
+def register(app: Flask) -> None:
+    """Add the commands."""
+    app.cli.command("keeper")(keeper)
+    app.cli.add_command(ops)
+
+
+def keeper() -> None:
+    """Run the keeper until TERM or INT: dispatch sweep, reaping, due tickets, audit anchor. Any number may run."""
+    from app.wiring import keeper_chores
+
+    configure_logging(settings())
+    importlib.import_module("app.core.schema_version").require_current_schema()
+    importlib.import_module("app.jobs.tasks")
+    for name, seconds, work in keeper_chores():
+        add_chore(name, seconds, work)
+    process = Keeper(settings().host_name)
+
+    def stop(_number: int, _frame: Any) -> None:
+        process.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    process.run()
+
+
+@click.group()
+def ops() -> None:
+    """Operate the platform: pause and resume dispatch."""
+
+
+@ops.command()
+@click.argument("reason")
+def pause(reason: str) -> None:
+    """Start no further runs; the REASON is shown with every waiting job. Running ones go on."""
+    with unit_of_work() as session:
+        session.merge(PlatformFlag(name=PAUSED_FLAG, value=reason[:500], set_at=database_now()))
+    click.echo("Dispatch is paused. 'flask ops resume' goes on.")
+
+
+@ops.command()
+def resume() -> None:
+    """Start runs again."""
+    with unit_of_work() as session:
+        flag = db.session.get(PlatformFlag, PAUSED_FLAG)
+        if flag is None:
+            click.echo("Dispatch was not paused.")
+            return
+        session.delete(flag)
+    click.echo("Dispatch goes on.")

@@ -1,0 +1,36 @@
+"""Which paths a project's files may have. One rule for uploads, the sample project and the worker's copy."""
+
+from __future__ import annotations
+
+import re
+
+from app.core.errors import InvalidInput
+
+MAX_PATH = 500  # characters; the column's width
+MAX_DEPTH = 12  # folders
+# ASCII, begins with a letter, digit or underscore: no dot files (.git), no options (-x), no escapes (%2e).
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,99}\Z")
+PLAYBOOK_ENDINGS = (".yml", ".yaml")
+
+
+def check_path(path: str, *, field: str = "file_path") -> str:
+    """Return ``path`` (relative, POSIX) unchanged, or raise InvalidInput saying what is wrong with it."""
+    if not path or len(path) > MAX_PATH:
+        raise InvalidInput(**{field: f"Give a path of 1 to {MAX_PATH} characters."})
+    parts = path.split("/")
+    if len(parts) > MAX_DEPTH + 1 or not all(_PART.match(part) for part in parts):
+        raise InvalidInput(
+            **{
+                field: "Give a path inside the project, such as site.yml or plays/site.yml: letters, digits and "
+                "_ . + @ -, each part beginning with a letter, digit or underscore."
+            }
+        )
+    return path
+
+
+def check_playbook_path(path: str, *, field: str = "file_path") -> str:
+    """As ``check_path``, for an entry file: it must end in .yml or .yaml."""
+    check_path(path, field=field)
+    if not path.endswith(PLAYBOOK_ENDINGS):
+        raise InvalidInput(**{field: "A playbook's file name ends in .yml or .yaml."})
+    return path

@@ -1,0 +1,194 @@
+"""Reads of playbooks and projects. Every one starts from ``scoped``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+
+from app.accounts.models import User
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.errors import NotFound
+from app.core.pagination import Page, paginate
+from app.core.permissions import Permission, require
+from app.core.tenancy import scoped
+from app.jobs.models import Job, Launch
+from app.jobs.status import JobStatus
+from app.playbooks.models import Playbook, PlaybookApproval, PlaybookProject
+
+KIND = "ansible"  # job kind of playbook launches
+SUBJECT = "playbook"  # subject_type of their launches
+MAXIMUM_ID = 2**31 - 1
+RECENT = 500  # newest finished jobs that a success rate looks at
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessRate:
+    """How the newest finished jobs of a playbook ended, check mode included. ``percent`` is None without any."""
+
+    success: int
+    failed: int
+
+    @property
+    def percent(self) -> int | None:
+        """Whole percent of success, rounded down so that 100 means all."""
+        total = self.success + self.failed
+        return None if total == 0 else self.success * 100 // total
+
+
+def get_playbook(actor: Actor, playbook_id: int) -> Playbook:
+    """Return one playbook, active or not; NotFound when it is unknown or another tenant's."""
+    known = 0 < playbook_id <= MAXIMUM_ID  # beyond it a driver may overflow
+    found = db.session.scalar(scoped(actor, Playbook).where(Playbook.id == playbook_id)) if known else None
+    if found is None:
+        raise NotFound("The playbook")
+    return found
+
+
+def view_playbook(actor: Actor, playbook_id: int) -> Playbook:
+    """As ``get_playbook``, for showing it."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    return get_playbook(actor, playbook_id)
+
+
+def get_project(actor: Actor, project_uuid: str) -> PlaybookProject:
+    """Return one project by UUID; NotFound when it is unknown or another tenant's."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    found = db.session.scalar(scoped(actor, PlaybookProject).where(PlaybookProject.uuid == project_uuid))
+    if found is None:
+        raise NotFound("The project")
+    return found
+
+
+def project_of(actor: Actor, playbook: Playbook) -> PlaybookProject:
+    """Return the project that a playbook lies in."""
+    return db.session.scalars(scoped(actor, PlaybookProject).where(PlaybookProject.id == playbook.project_id)).one()
+
+
+def like(text: str) -> str:
+    """Return a LIKE pattern (escape character ``!``) for "contains this text"."""
+    for special in "!%_":
+        text = text.replace(special, "!" + special)
+    return f"%{text}%"
+
+
+def list_playbooks(
+    actor: Actor,
+    *,
+    q: str | None = None,
+    active: bool | None = True,
+    project_id: int | None = None,
+    page: int = 1,
+    page_size: int = 50,
+    after: int | None = None,
+) -> Page[Playbook]:
+    """Return playbooks, newest first; ``q`` is looked for in name, description and file path."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    statement = scoped(actor, Playbook)
+    if active is not None:
+        statement = statement.where(Playbook.is_active.is_(active))
+    if project_id is not None:
+        statement = statement.where(Playbook.project_id == project_id)
+    if q:
+        found = like(q)
+        statement = statement.where(
+            or_(
+                Playbook.name.like(found, escape="!"),
+                Playbook.description.like(found, escape="!"),
+                Playbook.file_path.like(found, escape="!"),
+            )
+        )
+    return paginate(statement, Playbook.id, page=page, page_size=page_size, after=after)
+
+
+def list_projects(
+    actor: Actor, *, page: int = 1, page_size: int = 50, after: int | None = None
+) -> Page[PlaybookProject]:
+    """Return projects, newest first."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    return paginate(scoped(actor, PlaybookProject), PlaybookProject.id, page=page, page_size=page_size, after=after)
+
+
+def search_playbooks(actor: Actor, text: str, limit: int = 8) -> Sequence[Playbook]:
+    """Return active playbooks whose name contains ``text``, by name; for the command palette."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    if not text.strip():
+        return []
+    return db.session.scalars(
+        scoped(actor, Playbook)
+        .where(Playbook.is_active.is_(True), Playbook.name.like(like(text), escape="!"))
+        .order_by(Playbook.name)
+        .limit(max(1, min(limit, 20)))
+    ).all()
+
+
+def approvals_of(actor: Actor, playbooks: Sequence[Playbook]) -> dict[int, PlaybookApproval]:
+    """Return the approval of the present content by playbook id; without one (or withdrawn) it is missing."""
+    wanted = {playbook.id: (playbook.manifest_hash, playbook.file_hash) for playbook in playbooks}
+    if not wanted:
+        return {}
+    rows = db.session.scalars(
+        scoped(actor, PlaybookApproval).where(
+            PlaybookApproval.playbook_id.in_(wanted), PlaybookApproval.revoked_at.is_(None)
+        )
+    )
+    return {row.playbook_id: row for row in rows if (row.manifest_hash, row.file_hash) == wanted[row.playbook_id]}
+
+
+def approval_of(actor: Actor, playbook: Playbook) -> PlaybookApproval | None:
+    """Return the approval of the playbook's present content, None when it may not run."""
+    return approvals_of(actor, [playbook]).get(playbook.id)
+
+
+def last_approval(actor: Actor, playbook: Playbook) -> PlaybookApproval | None:
+    """Return the newest approval of any content of a playbook that was not withdrawn; what a diff compares with."""
+    return db.session.scalar(
+        scoped(actor, PlaybookApproval)
+        .where(PlaybookApproval.playbook_id == playbook.id, PlaybookApproval.revoked_at.is_(None))
+        .order_by(PlaybookApproval.created_at.desc(), PlaybookApproval.id.desc())
+        .limit(1)
+    )
+
+
+def user_names(actor: Actor, ids: Sequence[int]) -> dict[int, str]:
+    """Return user names by id."""
+    rows = db.session.execute(
+        select(User.id, User.username).where(User.tenant_id == actor.tenant_id, User.id.in_(ids))
+    ).all()
+    return dict(row.tuple() for row in rows)
+
+
+def recent_launches(actor: Actor, playbook: Playbook, limit: int = 10) -> Sequence[Launch]:
+    """Return the newest launches of a playbook."""
+    return db.session.scalars(
+        scoped(actor, Launch)
+        .where(Launch.subject_type == SUBJECT, Launch.subject_id == playbook.id)
+        .order_by(Launch.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def success_rate(actor: Actor, playbook: Playbook) -> SuccessRate:
+    """Return how the newest RECENT jobs of a playbook ended; those still open or cancelled do not count."""
+    newest = (
+        scoped(actor, Job)
+        .with_only_columns(Job.status)
+        .where(Job.playbook_id == playbook.id)
+        .order_by(Job.id.desc())
+        .limit(RECENT)
+        .subquery()
+    )
+    counted: dict[JobStatus, int] = dict(
+        row.tuple() for row in db.session.execute(select(newest.c.status, func.count()).group_by(newest.c.status)).all()
+    )
+    return SuccessRate(counted.get(JobStatus.SUCCESS, 0), counted.get(JobStatus.FAILED, 0))
+
+
+def has_jobs(actor: Actor, playbook: Playbook) -> bool:
+    """Say whether any job ever ran, or is to run, this playbook."""
+    return (
+        db.session.scalar(scoped(actor, Job).with_only_columns(Job.id).where(Job.playbook_id == playbook.id).limit(1))
+        is not None
+    )
