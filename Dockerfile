@@ -26,6 +26,6 @@ ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     FLASK_APP=wsgi \
     MILLWRIGHT_DATA_DIR=/data
-USER millwright
+USER 10001:10001
 EXPOSE 8000
 CMD ["gunicorn", "-c", "deploy/gunicorn.conf.py", "wsgi:app"]

@@ -89,7 +89,7 @@ def test_our_containers_run_without_privileges(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
     assert not service.get("privileged")
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)[-1] == "millwright"
+    assert re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)[-1] == "10001:10001"
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "keeper"])
