@@ -31,8 +31,8 @@ bench: venv-dev ## Measure the engine; writes build/bench.json
 lint: venv-dev ## Style, types, import contracts
 	@$(BIN)/python scripts/run_tests.py lint
 
-format: venv-dev ## Format the Python files
-	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+format: venv-dev ## Format the Python files, write docs/settings.md
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/python scripts/settings_doc.py
 
 migrate: venv ## Bring the database of `make run` to the newest schema
 	@$(BIN)/python -m app.standalone migrate

@@ -202,7 +202,7 @@ def load_settings(**overrides: Any) -> Settings:
         if name.startswith(PREFIX) and name not in known and not name.startswith((f"{PREFIX}TEST_", f"{PREFIX}RUN"))
     )
     if unknown:
-        raise SettingsError(f"Unknown setting {', '.join(unknown)}: see config.py or `flask settings` for the names.")
+        raise SettingsError(f"Unknown setting {', '.join(unknown)}: docs/settings.md lists them.")
     try:
         return Settings(**{**_read_files(os.environ), **overrides})
     except ValidationError as error:
