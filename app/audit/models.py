@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.column_types import BigIntPK, Digest, JsonValue, UTCDateTime
 from app.core.db import Model
+from app.core.db_time import CreatedDefault
 from app.core.table import table_args
 from app.core.tenancy import TenantOwned
 
@@ -25,7 +26,10 @@ class AuditEntry(TenantOwned, Model):
     __table_args__ = table_args(
         UniqueConstraint("tenant_id", "seq"),
         Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "action"),
         Index(None, "tenant_id", "action", "timestamp"),
+        Index(None, "tenant_id", "event"),
+        Index(None, "tenant_id", "resource_type"),
         Index(None, "tenant_id", "resource_type", "resource_id"),
         Index(None, "tenant_id", "timestamp"),
     )
@@ -45,7 +49,7 @@ class AuditEntry(TenantOwned, Model):
     request_id: Mapped[str | None] = mapped_column(String(36))
     ip_address: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(255))
-    timestamp: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
+    timestamp: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False, server_default=CreatedDefault())
     key_id: Mapped[str] = mapped_column(String(16), nullable=False)  # fingerprint of the audit key
     prev_hash: Mapped[bytes] = mapped_column(Digest, nullable=False)
     hash: Mapped[bytes] = mapped_column(Digest, nullable=False)

@@ -15,6 +15,8 @@ VERSION_TABLE = "alembic_version"
 # Rights of the application that are less than EVERYTHING, and why.
 NARROWER = {
     "audit_logs": "SELECT, INSERT",  # append-only
+    "audit_heads": "SELECT, INSERT, UPDATE",  # moves with every entry, never goes
+    "audit_verifications": "SELECT, INSERT",
     "audit_archives": "SELECT",  # written by the archiver
     VERSION_TABLE: "SELECT",  # a worker compares it with its own release
 }

@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(length=36), nullable=True),
         sa.Column("ip_address", sa.String(length=45), nullable=True),
         sa.Column("user_agent", sa.String(length=255), nullable=True),
-        sa.Column("timestamp", portable.MOMENT, nullable=False),
+        sa.Column("timestamp", portable.MOMENT, server_default=portable.CREATED, nullable=False),
         sa.Column("key_id", sa.String(length=16), nullable=False),
         sa.Column("prev_hash", portable.DIGEST, nullable=False),
         sa.Column("hash", portable.DIGEST, nullable=False),
@@ -59,6 +59,11 @@ def upgrade() -> None:
         "audit_logs",
         ["tenant_id", "action", "timestamp"],
         unique=False,
+    )
+    op.create_index(op.f("ix_audit_logs_tenant_id_action"), "audit_logs", ["tenant_id", "action"], unique=False)
+    op.create_index(op.f("ix_audit_logs_tenant_id_event"), "audit_logs", ["tenant_id", "event"], unique=False)
+    op.create_index(
+        op.f("ix_audit_logs_tenant_id_resource_type"), "audit_logs", ["tenant_id", "resource_type"], unique=False
     )
     op.create_index(
         op.f("ix_audit_logs_tenant_id_resource_type_resource_id"),
