@@ -35,10 +35,10 @@ MODEL_MODULES = (
 )
 # Connected at start: they register job kinds and listen to signals.
 SUBSCRIBERS = ("app.playbooks.job_kind", "app.tickets.subscribers")
-TASK_MODULES = ("app.jobs.tasks",)
+TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks")
 # What each slice sees to at every start, "module:function"; the function takes the tenant's system actor, makes what
 # is missing and leaves the rest alone.
-FIRST_START: tuple[str, ...] = ()
+FIRST_START: tuple[str, ...] = ("app.inventory.service:ensure_controller",)
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
 STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job"})

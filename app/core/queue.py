@@ -70,6 +70,27 @@ def ring(run_id: int) -> bool:
     return True
 
 
+def send(task_name: str, **ids: int) -> bool:
+    """Send any doorbell now: row ids and the protocol version only. False when the broker cannot be had."""
+    try:
+        celery_app.send_task(
+            task_name, kwargs={**ids, "protocol": PROTOCOL}, queue=RUN_QUEUE, retry=False, ignore_result=True
+        )
+    except Exception as error:  # kombu raises whatever its transport raises
+        log.warning("%s not sent: %s", task_name, type(error).__name__, extra=dict(ids))
+        return False
+    return True
+
+
+def send_after_commit(task_name: str, **ids: int) -> None:
+    """Send a doorbell once this unit of work is committed; nothing is sent when it is rolled back."""
+
+    def deliver() -> None:
+        send(task_name, **ids)
+
+    after_commit(deliver)
+
+
 def ring_after_commit(run_id: int) -> None:
     """Ring once this unit of work is committed; nothing is sent when it is rolled back."""
 

@@ -36,6 +36,8 @@ class Server(TenantOwned, HasUuid, Versioned, Timestamped, Model):
         Index(None, "tenant_id", "ip_address"),
         Index(None, "tenant_id", "is_active", "environment"),
         Index(None, "tenant_id", "hostname"),
+        Index(None, "tenant_id", "connection"),
+        Index(None, "test_requested_at"),
         tenant_key("jump_host_id", "servers"),
         CheckConstraint("ssh_port BETWEEN 1 AND 65535", name="ssh_port"),
     )
@@ -62,8 +64,12 @@ class Server(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     become_user: Mapped[str | None] = mapped_column(String(50))
     become_method: Mapped[str | None] = mapped_column(String(20))
     variables: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
+    test_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # empty again once answered
+    test_requested_by: Mapped[int | None] = mapped_column()
+    test_started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a worker has taken it
     last_tested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     last_test_ok: Mapped[bool | None] = mapped_column()
+    last_test_code: Mapped[str | None] = mapped_column(String(30))  # inventory.connection_test.Outcome
     last_test_message: Mapped[str | None] = mapped_column(String(500))
     # A rebuilt host takes its name back: only active servers compete for it.
     active_hostname: Mapped[str | None] = mapped_column(

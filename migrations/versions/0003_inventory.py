@@ -41,8 +41,12 @@ def upgrade() -> None:
         sa.Column("become_user", sa.String(length=50), nullable=True),
         sa.Column("become_method", sa.String(length=20), nullable=True),
         sa.Column("variables", sa.JSON(), nullable=True),
+        sa.Column("test_requested_at", portable.MOMENT, nullable=True),
+        sa.Column("test_requested_by", sa.Integer(), nullable=True),
+        sa.Column("test_started_at", portable.MOMENT, nullable=True),
         sa.Column("last_tested_at", portable.MOMENT, nullable=True),
         sa.Column("last_test_ok", sa.Boolean(), nullable=True),
+        sa.Column("last_test_code", sa.String(length=30), nullable=True),
         sa.Column("last_test_message", sa.String(length=500), nullable=True),
         sa.Column(
             "active_hostname",
@@ -74,6 +78,10 @@ def upgrade() -> None:
         **portable.OPTIONS,
     )
     op.create_index(op.f("ix_servers_tenant_id_hostname"), "servers", ["tenant_id", "hostname"], unique=False)
+    op.create_index(
+        op.f("ix_servers_tenant_id_connection"), "servers", ["tenant_id", "connection"], unique=False
+    )
+    op.create_index(op.f("ix_servers_test_requested_at"), "servers", ["test_requested_at"], unique=False)
     op.create_index(
         op.f("ix_servers_tenant_id_ip_address"), "servers", ["tenant_id", "ip_address"], unique=False
     )

@@ -1,0 +1,195 @@
+"""REST of the inventory: /servers and what belongs to one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from flask import request, url_for
+from flask_smorest import Blueprint
+
+from app.core.errors import InvalidInput
+from app.core.flask_app import current_actor
+from app.core.pagination import header
+from app.inventory import queries, service, service_host_keys, service_tests
+from app.inventory.draft import ServerInput
+from app.inventory.queries import ServerFilter
+from app.inventory.schemas import (
+    HostKeyOut,
+    NoQuery,
+    ServerCreate,
+    ServerEdit,
+    ServerOut,
+    ServerQuery,
+    host_key_data,
+    server_data,
+)
+
+View = TypeVar("View", bound=Callable[..., Any])
+Answer = dict[str, Any]
+
+blueprint = Blueprint("inventory_api", __name__, description="Servers, connection tests, host keys")
+blueprints = (blueprint,)
+
+DESCRIPTIONS = {
+    400: "The request could not be read.",
+    401: "No valid API key.",
+    403: "The role or the key's scopes do not include it.",
+    404: "Unknown, or another tenant's.",
+    409: "The state or version forbids it, or the name is taken.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    422: "Input that cannot be used; errors names each field.",
+    429: "Too many requests; wait for Retry-After.",
+    503: "A dependency is down; try again after Retry-After.",
+}
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The version the change was made from, in quotes as ETag gave it.",
+}
+
+
+def _errors(*codes: int) -> Callable[[View], View]:
+    """Document the error answers of an endpoint; those that any endpoint may give are added."""
+
+    def decorate(view: View) -> View:
+        for code in sorted({401, 403, 422, 429, 503, *codes}, reverse=True):
+            view = blueprint.alt_response(code, description=DESCRIPTIONS[code])(view)
+        return view
+
+    return decorate
+
+
+def _no_query() -> Callable[[View], View]:
+    """Refuse unknown query parameters where there are none."""
+    return cast(Callable[[View], View], blueprint.arguments(NoQuery, location="query", as_kwargs=True))
+
+
+def _seen_version(body_version: int | None) -> int | None:
+    """Return the version of If-Match, or the body's; InvalidInput when they differ or If-Match is no version."""
+    text = request.headers.get("If-Match")
+    if text is None or text == "*":
+        return body_version
+    found = re.fullmatch(r'(?:W/)?"?(\d{1,9})"?', text.strip())
+    if found is None or (body_version is not None and body_version != int(found[1])):
+        raise InvalidInput(version='Send If-Match as the ETag was given, e.g. If-Match: "3", or version in the body.')
+    return int(found[1])
+
+
+def _tagged(data: Answer) -> dict[str, str]:
+    return {"ETag": f'"{data["version"]}"'}
+
+
+@blueprint.route("/servers", methods=["GET"])
+@_errors()
+@blueprint.arguments(ServerQuery, location="query")
+@blueprint.response(
+    200, ServerOut(many=True), headers={"X-Pagination": {"schema": {"type": "string"}, "description": "JSON"}}
+)
+def list_servers(args: dict[str, Any]) -> tuple[list[Answer], int, dict[str, str]]:
+    """List servers, the newest first."""
+    wanted = ServerFilter(
+        args.get("environment"), args.get("tag"), args.get("connection"), args.get("is_active"), args.get("q")
+    )
+    page = queries.list_servers(
+        current_actor(), wanted, page=args["page"], page_size=args["page_size"], after=args.get("after")
+    )
+    return [server_data(row) for row in page.items], 200, {"X-Pagination": json.dumps(header(page))}
+
+
+@blueprint.route("/servers", methods=["POST"])
+@_errors(400, 409, 413, 415)
+@_no_query()
+@blueprint.arguments(ServerCreate)
+@blueprint.response(201, ServerOut, headers={"Location": {"schema": {"type": "string"}, "description": "Its address"}})
+def create_server(body: dict[str, Any]) -> tuple[Answer, int, dict[str, str]]:
+    """Add a server."""
+    data = server_data(service.create_server(current_actor(), cast(ServerInput, body)))
+    return data, 201, {"Location": url_for("inventory_api.get_server", server_id=data["id"]), **_tagged(data)}
+
+
+@blueprint.route("/servers/<int:server_id>", methods=["GET"])
+@_errors(404)
+@_no_query()
+@blueprint.response(200, ServerOut)
+def get_server(server_id: int) -> tuple[Answer, int, dict[str, str]]:
+    """Show one server, active or not."""
+    data = server_data(queries.get_server(current_actor(), server_id))
+    return data, 200, _tagged(data)
+
+
+@blueprint.route("/servers/<int:server_id>", methods=["PATCH"])
+@_errors(400, 404, 409, 413, 415)
+@_no_query()
+@blueprint.doc(parameters=[IF_MATCH])
+@blueprint.arguments(ServerEdit)
+@blueprint.response(200, ServerOut)
+def edit_server(body: dict[str, Any], server_id: int) -> tuple[Answer, int, dict[str, str]]:
+    """Change the given fields."""
+    version = _seen_version(body.pop("version", None))
+    server = service.update_server(current_actor(), server_id, cast(ServerInput, body), version=version)
+    data = server_data(server)
+    return data, 200, _tagged(data)
+
+
+@blueprint.route("/servers/<int:server_id>", methods=["DELETE"])
+@_errors(404, 409)
+@_no_query()
+@blueprint.doc(parameters=[IF_MATCH])
+@blueprint.response(200, ServerOut)
+def deactivate_server(server_id: int) -> Answer:
+    """Deactivate a server: nothing runs on it any more, its history stays."""
+    return server_data(service.deactivate_server(current_actor(), server_id, version=_seen_version(None)))
+
+
+@blueprint.route("/servers/<int:server_id>/reactivate", methods=["POST"])
+@_errors(404, 409)
+@_no_query()
+@blueprint.doc(parameters=[IF_MATCH])
+@blueprint.response(200, ServerOut)
+def reactivate_server(server_id: int) -> Answer:
+    """Take a deactivated server back into use."""
+    return server_data(service.reactivate_server(current_actor(), server_id, version=_seen_version(None)))
+
+
+@blueprint.route("/servers/<int:server_id>/test", methods=["POST"])
+@_errors(404, 409)
+@_no_query()
+@blueprint.response(202, ServerOut)
+def test_server(server_id: int) -> Answer:
+    """Ask a worker to test the connection; the answer appears under ``test`` of the server."""
+    return server_data(service_tests.request_server_test(current_actor(), server_id))
+
+
+@blueprint.route("/servers/<int:server_id>/host-keys", methods=["GET"])
+@_errors(404)
+@_no_query()
+@blueprint.response(200, HostKeyOut(many=True))
+def list_host_keys(server_id: int) -> list[Answer]:
+    """List the host keys that the server showed (100 at most), the newest first."""
+    actor = current_actor()
+    queries.get_server(actor, server_id)
+    return [host_key_data(key) for key in queries.list_host_keys(actor, server_id)]
+
+
+@blueprint.route("/servers/<int:server_id>/host-keys/<int:key_id>/accept", methods=["POST"])
+@_errors(404, 409)
+@_no_query()
+@blueprint.response(200, HostKeyOut)
+def accept_host_key(server_id: int, key_id: int) -> Answer:
+    """Trust a host key; an accepted one of the same type is revoked."""
+    return host_key_data(service_host_keys.accept_host_key(current_actor(), server_id, key_id))
+
+
+@blueprint.route("/servers/<int:server_id>/host-keys/<int:key_id>/revoke", methods=["POST"])
+@_errors(404)
+@_no_query()
+@blueprint.response(200, HostKeyOut)
+def revoke_host_key(server_id: int, key_id: int) -> Answer:
+    """Trust a host key no longer."""
+    return host_key_data(service_host_keys.revoke_host_key(current_actor(), server_id, key_id))

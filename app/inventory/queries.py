@@ -1,0 +1,148 @@
+"""Reads of the inventory. Every statement starts from what the actor may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, or_, select
+
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.errors import NotFound
+from app.core.pagination import COUNT_CAP, Page, paginate
+from app.core.permissions import Permission, require
+from app.core.tenancy import scoped
+from app.inventory.models import Connection, HostKey, Server, ServerTag
+
+PALETTE_LIMIT = 20
+MAXIMUM_ID = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFilter:
+    """What a list shows; None means any. ``text`` is looked for in names and at the beginning of addresses."""
+
+    environment: str | None = None
+    tag: str | None = None
+    connection: Connection | None = None
+    is_active: bool | None = None
+    text: str | None = None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _is_small(actor: Actor) -> bool:
+    ids = select(Server.id).where(Server.tenant_id == actor.tenant_id).limit(COUNT_CAP + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(ids)) or 0) <= COUNT_CAP
+
+
+def _filtered(actor: Actor, wanted: ServerFilter) -> Select[Server]:
+    statement = scoped(actor, Server)
+    if wanted.is_active is not None:
+        statement = statement.where(Server.is_active.is_(wanted.is_active))
+    if wanted.environment:
+        statement = statement.where(Server.environment == wanted.environment.lower())
+    if wanted.connection is not None:
+        statement = statement.where(Server.connection == wanted.connection)
+    if wanted.tag:
+        tagged = select(ServerTag.server_id).where(
+            ServerTag.tenant_id == actor.tenant_id, ServerTag.tag == wanted.tag.lower()
+        )
+        statement = statement.where(Server.id.in_(tagged))
+    if wanted.text:
+        # A leading wildcard reads every row: fine for 10,000, not for 1,000,000. There an index finds beginnings.
+        begin = f"{_escaped(wanted.text.strip().lower())}%"
+        name = f"%{begin}" if _is_small(actor) else begin
+        statement = statement.where(
+            or_(Server.hostname.like(name, escape="\\"), Server.ip_address.like(begin, escape="\\"))
+        )
+    return statement
+
+
+def list_servers(
+    actor: Actor, wanted: ServerFilter, *, page: int = 1, page_size: int = 50, after: int | None = None
+) -> Page[Server]:
+    """Return one page, newest first; at most three queries whatever the number of servers."""
+    require(actor, Permission.SERVER_VIEW)
+    return paginate(_filtered(actor, wanted), Server.id, page=page, page_size=page_size, after=after)
+
+
+def get_server(actor: Actor, server_id: int) -> Server:
+    """Return one server, active or not. Raises NotFound, also for another tenant's."""
+    require(actor, Permission.SERVER_VIEW)
+    found = db.session.scalar(scoped(actor, Server).where(Server.id == server_id)) if server_id <= MAXIMUM_ID else None
+    if found is None:
+        raise NotFound("This server")
+    return found
+
+
+def list_host_keys(actor: Actor, server_id: int) -> Sequence[HostKey]:
+    """Return the keys of one server, the newest first."""
+    require(actor, Permission.SERVER_VIEW)
+    return db.session.scalars(
+        scoped(actor, HostKey).where(HostKey.server_id == server_id).order_by(HostKey.id.desc()).limit(100)
+    ).all()
+
+
+def name_of(actor: Actor, server_id: int | None) -> str | None:
+    """Return the host name of a server, None for no server."""
+    if server_id is None:
+        return None
+    return db.session.scalar(
+        select(Server.hostname).where(Server.tenant_id == actor.tenant_id, Server.id == server_id)
+    )
+
+
+def list_jump_host_choices(actor: Actor, limit: int = 200) -> list[tuple[int, str]]:
+    """Return (id, hostname) of the servers that already are jump hosts or carry the tag ``jump``, by name."""
+    used = select(Server.jump_host_id).where(
+        Server.tenant_id == actor.tenant_id, Server.jump_host_id.is_not(None)
+    )
+    tagged = select(ServerTag.server_id).where(ServerTag.tenant_id == actor.tenant_id, ServerTag.tag == "jump")
+    rows = db.session.execute(
+        select(Server.id, Server.hostname)
+        .where(
+            Server.tenant_id == actor.tenant_id,
+            Server.is_active.is_(True),
+            Server.connection == Connection.SSH,
+            or_(Server.id.in_(used), Server.id.in_(tagged)),
+        )
+        .order_by(Server.hostname)
+        .limit(limit)
+    )
+    return [(row.id, row.hostname) for row in rows]
+
+
+def find_by_hostname(actor: Actor, hostname: str) -> Server | None:
+    """Return the active server of that exact name."""
+    return db.session.scalar(scoped(actor, Server).where(Server.active_hostname == hostname))
+
+
+def list_behind(actor: Actor, server_id: int, limit: int = 5) -> list[str]:
+    """Return the names of active servers that are reached through this one."""
+    return list(
+        db.session.scalars(
+            select(Server.hostname)
+            .where(
+                Server.tenant_id == actor.tenant_id,
+                Server.jump_host_id == server_id,
+                Server.is_active.is_(True),
+            )
+            .order_by(Server.id)
+            .limit(limit)
+        )
+    )
+
+
+def search_servers(actor: Actor, text: str, limit: int = 8) -> Sequence[Server]:
+    """Return active servers whose name holds, or whose address begins with, ``text``; for the palette."""
+    require(actor, Permission.SERVER_VIEW)
+    wanted = ServerFilter(is_active=True, text=text[:100])
+    if not text.strip():
+        return []
+    return db.session.scalars(
+        _filtered(actor, wanted).order_by(Server.id.desc()).limit(max(1, min(limit, PALETTE_LIMIT)))
+    ).all()
