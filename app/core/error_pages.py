@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from app.core.errors import AppError, Conflict, NotSignedIn, RateLimited, Unavailable
+from app.core.errors import AppError, BadRequest, Conflict, NotSignedIn, RateLimited, Unavailable
 from app.core.extensions import is_api_path
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ def _as_app_error(error: Exception) -> AppError:
             app_error.error = "invalid_input"
         app_error.status = status
         return app_error
+    if isinstance(error, RecursionError) and "decoding a JSON" in str(error):
+        return BadRequest("The JSON is nested too deeply to be read. Send a flatter document.")
     log.exception("unexpected error", extra={"path": request.path})
     return AppError("Something went wrong on our side and nothing was changed. The request id below finds the cause.")
 

@@ -20,6 +20,13 @@ class AppError(Exception):
             self.error = error
 
 
+class BadRequest(AppError):
+    """The request cannot be read at all."""
+
+    status = 400
+    error = "bad_request"
+
+
 class NotFound(AppError):
     """Unknown, or somebody else's: both look the same."""
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from flask import request, url_for
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from app.core.errors import InvalidInput
 from app.core.flask_app import current_actor
@@ -67,7 +68,7 @@ def _errors(*codes: int) -> Callable[[View], View]:
 
 def _no_query() -> Callable[[View], View]:
     """Refuse unknown query parameters where there are none."""
-    return cast(Callable[[View], View], blueprint.arguments(NoQuery, location="query", as_kwargs=True))
+    return cast(Callable[[View], View], blueprint.arguments(NoQuery, location="query", as_kwargs=True, unknown=RAISE))
 
 
 def _seen_version(body_version: int | None) -> int | None:
@@ -87,7 +88,7 @@ def _tagged(data: Answer) -> dict[str, str]:
 
 @blueprint.route("/servers", methods=["GET"])
 @_errors()
-@blueprint.arguments(ServerQuery, location="query")
+@blueprint.arguments(ServerQuery, location="query", unknown=RAISE)  # webargs would drop unknown ones
 @blueprint.response(
     200, ServerOut(many=True), headers={"X-Pagination": {"schema": {"type": "string"}, "description": "JSON"}}
 )

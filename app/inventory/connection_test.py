@@ -19,7 +19,6 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, or_, select, update
 
 from app.audit import service as audit
-from app.audit.resource import Resource
 from app.core import queue
 from app.core.actor import Actor
 from app.core.db import db, unit_of_work
@@ -32,6 +31,7 @@ from app.inventory.key_files import KeyFileError
 from app.inventory.models import Connection, HostKey, Server
 from app.inventory.service_tests import TEST_SERVER
 from app.inventory.ssh_client import ScannedKey
+from app.inventory.trail import server_resource
 
 log = logging.getLogger(__name__)
 
@@ -205,7 +205,7 @@ def _store(connection: HostConnection, answer: Answer) -> None:
             audit.record(
                 Actor.system(server.tenant_id),
                 "host_key:changed",
-                Resource("server", server.id, server.uuid),
+                server_resource(server),
                 action="ALERT",
                 details={"hostname": server.hostname, "shown": [key.fingerprint for key in answer.keys]},
                 outcome="failed",
@@ -215,9 +215,7 @@ def _store(connection: HostConnection, answer: Answer) -> None:
 def _add_new_keys(server: Server, keys: Sequence[ScannedKey]) -> None:
     known = set(
         db.session.scalars(
-            select(HostKey.fingerprint).where(
-                HostKey.tenant_id == server.tenant_id, HostKey.server_id == server.id
-            )
+            select(HostKey.fingerprint).where(HostKey.tenant_id == server.tenant_id, HostKey.server_id == server.id)
         )
     )
     for key in keys:

@@ -122,6 +122,6 @@ def _needs_admin(changed: Mapping[str, Any], before: Server | None) -> bool:
 
 def _redirects_key(changed: Mapping[str, Any], before: Server) -> bool:
     """An administrator gave a key for one machine and one account; pointing it elsewhere is theirs to do too."""
-    if before.ssh_key_path is None or "ssh_key_path" in changed and changed["ssh_key_path"] is None:
+    if before.ssh_key_path is None or ("ssh_key_path" in changed and changed["ssh_key_path"] is None):
         return False
     return bool({"ip_address", "ssh_port", "ssh_user", "jump_host_id", "connection"} & set(changed))

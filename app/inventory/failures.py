@@ -28,8 +28,9 @@ Result = tuple[Outcome, str]
 
 WAITING: Result = (
     Outcome.HOST_KEY_WAITING,
-    "Reached. Compare the fingerprints below with those on the server (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), "
-    "then let an administrator accept the key. Nothing signs in before that.",
+    "Reached. Compare the fingerprints below with those on the server "
+    "(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then let an administrator accept the key. "
+    "Nothing signs in before that.",
 )
 REVOKED: Result = (
     Outcome.HOST_KEY_REVOKED,
@@ -110,7 +111,9 @@ def sign_in(connection: HostConnection, finished: Finished) -> Result:
 def missing_interpreter(connection: HostConnection) -> Result:
     """Signed in, but Ansible would find no Python."""
     if connection.python_interpreter and connection.python_interpreter.startswith("/"):
-        text = f"there is no Python at {connection.python_interpreter}. Correct python_interpreter, or install it there."
+        text = (
+            f"there is no Python at {connection.python_interpreter}. Correct python_interpreter, or install it there."
+        )
     else:
         text = "no Python 3 was found. Install python3 there, or set python_interpreter to its full path."
     return Outcome.MISSING_INTERPRETER, f"Signed in as '{connection.user}', but {text}"

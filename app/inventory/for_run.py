@@ -137,7 +137,7 @@ def connection_for(server: Server) -> HostConnection:
 
 
 def check_launchable(actor: Actor, servers: Sequence[Server]) -> None:
-    """Refuse inactive servers (Conflict) and, to all but administrators, the platform's own machine (PermissionDenied)."""
+    """Raise Conflict for inactive servers, PermissionDenied for the platform's own machine (administrators only)."""
     require(actor, Permission.JOB_LAUNCH)
     inactive = [server.hostname for server in servers if not server.is_active]
     if inactive:

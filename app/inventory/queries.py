@@ -91,16 +91,12 @@ def name_of(actor: Actor, server_id: int | None) -> str | None:
     """Return the host name of a server, None for no server."""
     if server_id is None:
         return None
-    return db.session.scalar(
-        select(Server.hostname).where(Server.tenant_id == actor.tenant_id, Server.id == server_id)
-    )
+    return db.session.scalar(select(Server.hostname).where(Server.tenant_id == actor.tenant_id, Server.id == server_id))
 
 
 def list_jump_host_choices(actor: Actor, limit: int = 200) -> list[tuple[int, str]]:
     """Return (id, hostname) of the servers that already are jump hosts or carry the tag ``jump``, by name."""
-    used = select(Server.jump_host_id).where(
-        Server.tenant_id == actor.tenant_id, Server.jump_host_id.is_not(None)
-    )
+    used = select(Server.jump_host_id).where(Server.tenant_id == actor.tenant_id, Server.jump_host_id.is_not(None))
     tagged = select(ServerTag.server_id).where(ServerTag.tenant_id == actor.tenant_id, ServerTag.tag == "jump")
     rows = db.session.execute(
         select(Server.id, Server.hostname)

@@ -59,7 +59,9 @@ class ServerFields(Strict):
     )
     become_user = _text(50, "That user; root when empty.", allow_none=True)
     become_method = fields.String(
-        validate=validate.OneOf(values.BECOME_METHODS), allow_none=True, metadata={"description": "How; sudo when empty."}
+        validate=validate.OneOf(values.BECOME_METHODS),
+        allow_none=True,
+        metadata={"description": "How; sudo when empty."},
     )
     variables = fields.Dict(
         keys=fields.String(validate=validate.Length(1, 100)),

@@ -6,7 +6,6 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from app.audit import service as audit
-from app.audit.resource import Resource
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import Conflict, InvalidInput
@@ -16,14 +15,10 @@ from app.core.versioning import check_version
 from app.inventory import draft, events, queries
 from app.inventory.draft import ServerInput
 from app.inventory.models import Connection, Server, ServerTag
+from app.inventory.trail import server_resource, shown
 
 MAXIMUM_JUMPS = 4  # hosts between the worker and a server
 CONTROLLER = "controller"
-
-
-def server_resource(server: Server) -> Resource:
-    """Return what audit entries about this server point at."""
-    return Resource("server", server.id, server.uuid)
 
 
 def create_server(actor: Actor, given: ServerInput) -> Server:
@@ -43,7 +38,7 @@ def create_server(actor: Actor, given: ServerInput) -> Server:
     db.session.add(server)
     _flush(server)
     _mirror_tags(server)
-    audit.record(actor, "server:create", server_resource(server), action="CREATE", details=_shown(wanted))
+    audit.record(actor, "server:create", server_resource(server), action="CREATE", details=shown(wanted))
     return server
 
 
@@ -73,7 +68,7 @@ def update_server(actor: Actor, server_id: int, given: ServerInput, *, version: 
     _flush(server)
     if "tags" in changed:
         _mirror_tags(server)
-    old, new = _shown(before), _shown(changed)
+    old, new = shown(before), shown(changed)
     details = audit.changes(old, new, sorted(old | new))
     audit.record(actor, "server:update", server_resource(server), action="UPDATE", details=details)
     return server
@@ -151,9 +146,7 @@ def ensure_controller(actor: Actor) -> Server:
     )
     db.session.add(server)
     _flush(server)
-    audit.record(
-        actor, "server:create", server_resource(server), action="CREATE", details={"hostname": CONTROLLER}
-    )
+    audit.record(actor, "server:create", server_resource(server), action="CREATE", details={"hostname": CONTROLLER})
     return server
 
 
@@ -214,14 +207,3 @@ def _check_jump_host(actor: Actor, server: Server, jump_host_id: int | None) -> 
         if row is None or not row.is_active or row.connection is not Connection.SSH:
             raise InvalidInput(jump_host_id="Choose an active server with an ssh connection as jump host.")
         following = row.jump_host_id
-
-
-def _shown(values: dict[str, object]) -> dict[str, object]:
-    """What the audit log shows: variables by name only, since people put secrets there against all advice."""
-    shown = {name: value for name, value in values.items() if value is not None}
-    if "variables" in shown:
-        variables = shown["variables"]
-        shown["variables"] = sorted(variables) if isinstance(variables, dict) else variables
-    if "ssh_key_path" in shown:  # a path, not a key; the log would mask it by its name
-        shown["ssh_identity_file"] = shown.pop("ssh_key_path")
-    return shown

@@ -13,7 +13,7 @@ from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.inventory import queries
 from app.inventory.models import HostKey, Server
-from app.inventory.service import server_resource
+from app.inventory.trail import server_resource
 
 
 def _load(actor: Actor, server_id: int, key_id: int) -> tuple[Server, HostKey]:

@@ -11,7 +11,7 @@ from app.core.errors import Conflict
 from app.core.permissions import Permission, require
 from app.inventory import queries
 from app.inventory.models import Connection, Server
-from app.inventory.service import server_resource
+from app.inventory.trail import server_resource
 
 TEST_SERVER = "inventory.test_server"  # the doorbell; the row is the truth
 

@@ -17,14 +17,13 @@ CONNECT_SECONDS = 8
 SCAN_SECONDS = 15
 SIGN_IN_SECONDS = 30
 MAXIMUM_KEYS = 10
-KEY_TYPES = frozenset(
-    {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"}
-)
+KEY_TYPES = frozenset({"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"})
 TARGET = "target"
 MARK = "millwright-test"
 # $1 is one interpreter, or nothing: then the usual names. Prints lines of "<mark> <word> <value>".
 REMOTE = f"""
-for python in ${{1:-python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9 /usr/libexec/platform-python}}
+usual="python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9 /usr/libexec/platform-python"
+for python in ${{1:-$usual}}
 do
   if command -v "$python" >/dev/null 2>&1; then
     version=$("$python" -c 'import sys; print(".".join(map(str, sys.version_info[:3])))' 2>/dev/null) &&
