@@ -16,4 +16,6 @@ COMMITTERS: dict[str, str] = {
 }
 
 # Files over 400 lines: "path" -> why. Meant to stay empty.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {
+    "app/runners/ansible_plugins/COPYING": "the text of a licence, which is not ours to shorten",
+}
