@@ -13,6 +13,7 @@ from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
 from app.core.log_config import configure_logging
 from app.core.runtime import settings
+from app.core.schema_version import require_current_schema
 from app.jobs.database_port import PAUSED_FLAG
 from app.jobs.keeper import Keeper, add_chore
 from app.jobs.models import PlatformFlag
@@ -29,7 +30,7 @@ def keeper() -> None:
     from app.wiring import keeper_chores
 
     configure_logging(settings())
-    importlib.import_module("app.core.schema_version").require_current_schema()
+    require_current_schema()
     importlib.import_module("app.jobs.tasks")
     for name, seconds, work in keeper_chores():
         add_chore(name, seconds, work)
