@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.processes import wait_until
 from tests.support.redis import RedisServer
 from tests.support.stack import Stack
 
@@ -32,3 +33,17 @@ def test_a_redis_keeps_its_messages_over_a_kill(redis_server: RedisServer) -> No
     redis_server.start()
     assert client.get("key") == b"value"
     client.close()
+
+
+@pytest.mark.stack
+def test_a_whole_platform_starts_and_leaves_nothing_alive(stack: Stack) -> None:
+    stack.first_admin()
+    stack.start()
+    worker, keeper = stack.workers[0], stack.keepers[0]
+    wait_until(lambda: keeper.running and len(stack.census()) > 4, message="web, worker with children, keeper")
+
+    stack.stop()
+
+    assert stack.census() == []
+    assert not worker.running
+    assert not keeper.running
