@@ -26,7 +26,7 @@ mysql-sandbox: venv-dev ## Install a private MySQL for the tests (root, Debian; 
 	@$(BIN)/python -m tests.support.mysql_sandbox install
 
 bench: venv-dev ## Measure the engine; writes build/bench.json
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m bench $(ARGS)
 
 lint: venv-dev ## Style, types, import contracts
 	@$(BIN)/python scripts/run_tests.py lint

@@ -1,0 +1,1 @@
+"""Measurements: ``python -m bench [row ...]`` (``make bench``). Each module offers ``ROWS``: name -> function."""

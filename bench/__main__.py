@@ -1,0 +1,50 @@
+"""``python -m bench [row ...]``: run the named rows, or all, and write build/bench.json."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import platform
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import bench
+from bench.rows import Row
+
+OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench.json"
+
+
+def rows() -> dict[str, Callable[[], Row]]:
+    """Every row by name, from the modules of this package."""
+    found: dict[str, Callable[[], Row]] = {}
+    for module in sorted(pkgutil.iter_modules(bench.__path__), key=lambda module: module.name):
+        if module.name not in ("__main__", "rows"):
+            found.update(getattr(importlib.import_module(f"bench.{module.name}"), "ROWS", {}))
+    return found
+
+
+def main(names: list[str]) -> int:
+    """Measure and write; 2 for an unknown name. Rows of earlier runs that are not measured again are kept."""
+    known = rows()
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        print(f"no such row: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
+    kept = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else []
+    for name in names or known:
+        row = known[name]()
+        kept = [other for other in kept if other["row"] != row["row"]]
+        kept.append({**row, "machine": machine, "date": datetime.now(UTC).isoformat(timespec="seconds")})
+        print(f"{row['row']}: {row['ours']:,} {row['unit']}, baseline {row['baseline']:,}, ratio {row['ratio']}")
+        OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+        OUTPUT.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
