@@ -111,7 +111,7 @@ def create_preview(role: str = "admin") -> Flask:
         template, context = samples.PAGES[name]
         return render_template(template, **context())
 
-    @app.get("/to/palette")
+    @app.get("/to/dashboard.palette")
     def palette() -> dict[str, Any]:
         q = request.args.get("q", "")
         return {

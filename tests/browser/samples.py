@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-
-@dataclass
-class AppErrorSample:
-    status: int
-    message: str
-    errors: dict[str, list[str]]
-    retry_after_seconds: int | None = None
-
 
 NOW = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)
 XSS = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
@@ -55,17 +45,17 @@ def page(name: str, template: str) -> Callable[[Context], Context]:
 
 @page("errors/404", "errors/error.html")
 def error_404() -> dict[str, Any]:
-    return {"error": AppErrorSample(404, "", {})}
+    return {"code": 404, "message": None}
 
 
 @page("errors/422", "errors/error.html")
 def error_422() -> dict[str, Any]:
-    return {"error": AppErrorSample(422, "Some values cannot be used.", {"page": ["Not a number."], XSS: ["x"]})}
+    return {"code": 422, "message": "Some values cannot be used.", "errors": {"page": ["Not a number."], XSS: ["x"]}}
 
 
 @page("errors/429-signed-out", "errors/error.html")
 def error_429() -> dict[str, Any]:
-    return {"error": AppErrorSample(429, XSS, {}, 30), "current_actor": None}
+    return {"code": 429, "message": XSS, "retry_after_seconds": 30, "current_actor": None}
 
 
 @page("confirm", "confirm.html")
