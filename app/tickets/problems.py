@@ -11,8 +11,6 @@ from app.runners.base import FailureCode
 from app.tickets import queries
 from app.tickets.fingerprint import fingerprint
 
-# Servers on which the play stopped because of another failure: they belong to that failure's ticket.
-FOLLOWING = frozenset({FailureCode.NOT_REACHED, FailureCode.INCOMPLETE})
 # A rehearsal changes nothing and somebody reads its answer, so failing tasks and silent servers open no ticket.
 # What is wrong with the platform or the content is wrong without a rehearsal too.
 OPENS_IN_CHECK_MODE = frozenset(
@@ -47,8 +45,8 @@ def find_problems(event: RunFinished, servers: ServerNames) -> list[Problem]:
     problem themselves.
     """
     failed = [job for job in event.jobs if job.status is JobStatus.FAILED and _opens(event, job)]
-    causes = [job for job in failed if job.failure_code not in FOLLOWING]
-    stopped = [job for job in failed if job.failure_code in FOLLOWING]
+    causes = [job for job in failed if job.failure_code not in queries.FOLLOWING]
+    stopped = [job for job in failed if job.failure_code in queries.FOLLOWING]
     if not causes:
         causes, stopped = stopped, []
     hosts = [name for server in servers.values() for name in (server.hostname, server.ip_address)]

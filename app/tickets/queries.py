@@ -14,10 +14,12 @@ from app.inventory.models import Server
 from app.jobs.log_models import RunTask, TaskResult
 from app.jobs.models import Job, Launch
 from app.jobs.status import JobStatus
-from app.runners.base import TaskStatus
+from app.runners.base import FailureCode, TaskStatus
 from app.tickets.models import Ticket, TicketJob, TicketStatus
 
 OPEN = (TicketStatus.OPEN, TicketStatus.IN_PROGRESS)
+# Servers on which the play stopped because of another failure: they belong to that failure's ticket.
+FOLLOWING = frozenset({FailureCode.NOT_REACHED, FailureCode.INCOMPLETE})
 ENDED = (TicketStatus.RESOLVED, TicketStatus.CLOSED)
 
 

@@ -14,12 +14,14 @@ from app.core.actor import Actor
 from app.core.clock import utc_now
 from app.core.db import db
 from app.core.errors import NotFound
-from app.core.pagination import Page, paginate
+from app.core.pagination import COUNT_CAP, Page, paginate
+from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs.models import Job, Launch
 from app.tickets.models import Ticket, TicketEvent, TicketJob, TicketPriority, TicketStatus
 from app.tickets.queries import ENDED as ENDED
+from app.tickets.queries import FOLLOWING
 from app.tickets.queries import OPEN as OPEN
 
 HISTORY_LIMIT = 500  # newest rows of history on one page
@@ -99,11 +101,13 @@ def list_tickets(
     actor: Actor, wanted: TicketFilter, *, page: int = 1, page_size: int = 50, after: int | None = None
 ) -> Page[Ticket]:
     """Return a page of tickets, newest first."""
+    require(actor, Permission.TICKET_VIEW)
     return paginate(tickets_statement(actor, wanted), Ticket.id, page=page, page_size=page_size, after=after)
 
 
 def board(actor: Actor, wanted: TicketFilter) -> dict[TicketStatus, Sequence[Ticket]]:
     """Return the newest BOARD_LIMIT tickets of each status that ``wanted`` lets through; one query per column."""
+    require(actor, Permission.TICKET_VIEW)
     columns = {}
     for status in TicketStatus:
         statement = tickets_statement(actor, wanted).where(Ticket.status == status)
@@ -111,8 +115,18 @@ def board(actor: Actor, wanted: TicketFilter) -> dict[TicketStatus, Sequence[Tic
     return columns
 
 
+def count_beyond_board(actor: Actor, wanted: TicketFilter, status: TicketStatus, shown: Sequence[Ticket]) -> int:
+    """Return how many tickets of a column the board does not show, counted up to COUNT_CAP."""
+    if len(shown) < BOARD_LIMIT:
+        return 0
+    part = tickets_statement(actor, wanted).with_only_columns(Ticket.id).where(Ticket.status == status)
+    total = db.session.scalar(select(func.count()).select_from(part.limit(COUNT_CAP).subquery())) or 0
+    return max(0, total - len(shown))
+
+
 def get_ticket(actor: Actor, ticket_uuid: str, *, lock: bool = False) -> Ticket:
     """Return a ticket by its UUID; NotFound for an unknown or foreign one. ``lock`` keeps others from changing it."""
+    require(actor, Permission.TICKET_VIEW)
     statement = scoped(actor, Ticket).where(Ticket.ticket_id == ticket_uuid)
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
@@ -141,20 +155,22 @@ def possible_assignees(actor: Actor) -> Sequence[User]:
 class TicketJobRow:
     """A job of a ticket for people. ``cleared_at``: its server has been green since."""
 
-    id: int
-    uuid: str
+    number: int
+    job_id: str
     status: str
     failure_code: str | None
-    failed_task: str | None
     error_message: str | None
     first_failure_line: int | None
     server_id: int | None
-    hostname: str | None
-    is_active: bool | None
-    completed_at: datetime | None
+    server_name: str | None
+    created_at: datetime
     cleared_at: datetime | None
     launch_uuid: str
-    launch_id: int
+
+    @property
+    def is_follower(self) -> bool:
+        """Whether the play only stopped here because of another server."""
+        return self.failure_code in FOLLOWING
 
 
 def _job_columns() -> Select[*tuple[Any, ...]]:
@@ -164,16 +180,13 @@ def _job_columns() -> Select[*tuple[Any, ...]]:
             Job.job_id,
             Job.status,
             Job.failure_code,
-            Job.failed_task,
             Job.error_message,
             Job.first_failure_line,
             Job.server_id,
             Server.hostname,
-            Server.is_active,
-            Job.completed_at,
+            Job.created_at,
             TicketJob.cleared_at,
             Launch.uuid,
-            Launch.id,
         )
         .select_from(Job)
         .join(Launch, Launch.id == Job.launch_id)
@@ -196,12 +209,34 @@ def jobs_of(ticket: Ticket) -> list[TicketJobRow]:
     return [TicketJobRow(*row) for row in db.session.execute(statement)]
 
 
-def count_jobs(ticket: Ticket) -> tuple[int, int]:
-    """Return (jobs that joined, different servers among them)."""
-    row = db.session.execute(
-        select(func.count(), func.count(TicketJob.server_id.distinct())).where(TicketJob.ticket_id == ticket.id)
-    ).one()
-    return row[0], row[1]
+def count_jobs(ticket: Ticket) -> int:
+    """Return how many jobs have joined a ticket."""
+    statement = select(func.count()).select_from(TicketJob).where(TicketJob.ticket_id == ticket.id)
+    return db.session.scalar(statement) or 0
+
+
+def count_servers(ticket_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many servers each ticket was seen on; those without any are left out."""
+    rows = db.session.execute(
+        select(TicketJob.ticket_id, func.count(TicketJob.server_id.distinct()).label("servers"))
+        .where(TicketJob.ticket_id.in_(ticket_ids))
+        .group_by(TicketJob.ticket_id)
+    )
+    return {row.ticket_id: row.servers for row in rows}
+
+
+def job_uuids(job_ids: set[int]) -> dict[int, str]:
+    """Return the UUIDs of jobs by id."""
+    rows = db.session.execute(select(Job.id, Job.job_id).where(Job.id.in_(job_ids)))
+    return {row.id: row.job_id for row in rows}
+
+
+def find_job(actor: Actor, text: str) -> str | None:
+    """Return the UUID of a job that a person names by number (#1412) or UUID; None when there is none."""
+    name = text.strip().lstrip("#")
+    match = Job.id == int(name) if _is_number(name) else Job.job_id == name
+    job = db.session.scalars(scoped(actor, Job).where(match)).one_or_none()
+    return None if job is None else job.job_id
 
 
 def history_of(ticket: Ticket) -> Sequence[TicketEvent]:

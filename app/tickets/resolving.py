@@ -24,7 +24,6 @@ from app.tickets import queries, wording
 from app.tickets.fingerprint import normalise_task
 from app.tickets.history import EventKind, add_event
 from app.tickets.models import TICKET_TRANSITIONS, Ticket, TicketJob, TicketStatus
-from app.tickets.problems import FOLLOWING
 
 _DONE = frozenset({TaskStatus.OK, TaskStatus.CHANGED})
 _BY_TASK = frozenset({FailureCode.TASK_FAILED})
@@ -112,8 +111,8 @@ def _green_servers(
     if ticket.failure_code not in _BY_TASK:
         return whole
     # Where the play only stopped because of others, its success as a whole is proof enough.
-    only_stopped = {failure.server_id for failure in failures if failure.job_failure_code in FOLLOWING}
-    only_stopped -= {failure.server_id for failure in failures if failure.job_failure_code not in FOLLOWING}
+    only_stopped = {failure.server_id for failure in failures if failure.job_failure_code in queries.FOLLOWING}
+    only_stopped -= {failure.server_id for failure in failures if failure.job_failure_code not in queries.FOLLOWING}
     return _task_ran_ok(event, ticket, event.jobs) | (whole & only_stopped)
 
 

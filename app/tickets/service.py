@@ -59,10 +59,11 @@ def create_ticket(
     priority: TicketPriority = TicketPriority.MEDIUM,
     job_uuid: str | None = None,
     server_id: int | None = None,
+    assignee_id: int | None = None,
 ) -> Ticket:
     """Open a ticket by hand about a job, or about the last job of a server; exactly one of the two is given.
 
-    Raises InvalidInput where there is no such job, or none on the server yet.
+    Raises InvalidInput where there is no such job, none on the server yet, or no such person.
     """
     require(actor, Permission.TICKET_EDIT)
     title = _text("title", title, TITLE_LIMIT)
@@ -83,6 +84,9 @@ def create_ticket(
     db.session.add(ticket)
     db.session.flush()
     add_event(ticket, EventKind.OPENED, user_id=actor.user_id)
+    if assignee_id is not None:
+        _assign(actor, ticket, assignee_id, {})
+        db.session.flush()
     _record(actor, "ticket:create", "CREATE", ticket, {"title": title, "priority": priority.value})
     return ticket
 

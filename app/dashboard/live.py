@@ -1,0 +1,70 @@
+"""Everything of the first page that changes while one looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from app.core.actor import Actor
+from app.core.permissions import Permission, can
+from app.dashboard import queries
+from app.jobs.listings import job_rows, launch_rows, usual_seconds
+from app.jobs.models import Launch
+from app.jobs.status import JobStatus
+from app.tickets.listings import ticket_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the machinery: healthy, degraded or down, and why in a few words."""
+
+    name: str
+    state: str
+    said: str = ""
+
+
+def live_context(actor: Actor, since: datetime) -> dict[str, Any]:
+    """Return what ``dashboard/_live.html`` shows; parts that the actor may not see are empty."""
+    sees_jobs = can(actor, Permission.JOB_VIEW)
+    counts = queries.counts(actor, since)
+    workers = queries.workers(actor) if can(actor, Permission.WORKER_VIEW) else []
+    return {
+        "counts": counts,
+        "launches": _launches(queries.recent_launches(actor)) if sees_jobs else [],
+        "waiting": job_rows(queries.waiting_jobs(actor)) if sees_jobs else [],
+        "tickets": ticket_rows(queries.urgent_tickets(actor)) if can(actor, Permission.TICKET_VIEW) else [],
+        "workers": workers,
+        "health": health(workers, counts),
+    }
+
+
+def _launches(launches: Sequence[Launch]) -> list[Any]:
+    return [
+        replace(row, usual_seconds=usual_seconds(launch)) if launch.status is JobStatus.RUNNING else row
+        for row, launch in zip(launch_rows(launches), launches, strict=True)
+    ]
+
+
+def health(workers: Sequence[queries.WorkerRow], counts: queries.Counts) -> list[Part]:
+    """Return the state of the machinery as the database knows it; that it answers is the first line."""
+    online = [worker for worker in workers if worker.state == "online"]
+    slots = sum(worker.concurrency for worker in online)
+    busy = sum(worker.running for worker in online)
+    parts = [Part("Database", "healthy", "answers")]
+    if queries.is_paused():
+        parts.append(Part("Dispatch", "degraded", "paused: nothing new is started until it is resumed"))
+    else:
+        parts.append(Part("Dispatch", "healthy", "runs are handed to workers"))
+    if not online:
+        state, said = ("down", "none is online, so jobs wait") if counts.waiting else ("degraded", "none is online")
+    elif busy >= slots and counts.waiting:
+        state, said = "degraded", f"all {slots} slots are busy and jobs wait: start another worker"
+    else:
+        state, said = "healthy", f"{busy} of {slots} slots busy"
+    parts.append(Part("Workers", state, said))
+    overdue = queries.oldest_due_ticket()
+    if overdue is not None:
+        parts.append(Part("Keeper", "degraded", "failed jobs wait for their ticket: is `flask keeper` running?"))
+    return parts

@@ -1,0 +1,165 @@
+"""Reads of the first page. Every query is bounded by an index, a time range or a cap; their number is constant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, case, func, select
+
+from app.core.actor import Actor
+from app.core.clock import utc_now
+from app.core.db import db
+from app.core.permissions import Permission, require
+from app.core.tenancy import scoped, system_scope
+from app.inventory.models import Server
+from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
+from app.jobs.status import JobStatus, RunStatus, WorkerState
+from app.playbooks.models import Playbook
+from app.tickets.models import Ticket, TicketPriority
+from app.tickets.queries import OPEN
+
+COUNT_LIMIT = 10_000  # no counter counts further; the page then says "10,000+"
+RECENT = 10
+WAITING = 5
+TICKETS = 8
+WORKERS = 50
+# A worker that has not reported for this long is shown as offline: six times its heartbeat of 5 s.
+SILENT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The counters on top; each stops at COUNT_LIMIT."""
+
+    running: int
+    waiting: int
+    failed_since: int
+    since: datetime
+    open_tickets: int
+    critical_tickets: int
+    servers: int
+
+
+def _count(actor: Actor, model: type[Job] | type[Ticket] | type[Server], *where: ColumnElement[bool]) -> int:
+    part = scoped(actor, model).with_only_columns(model.id).where(*where).limit(COUNT_LIMIT)
+    return db.session.scalar(select(func.count()).select_from(part.subquery())) or 0
+
+
+def counts(actor: Actor, since: datetime) -> Counts:
+    """Return the counters; ``since`` is when this person looked last."""
+    require(actor, Permission.DASHBOARD_VIEW)
+    return Counts(
+        running=_count(actor, Job, Job.status == JobStatus.RUNNING),
+        waiting=_count(actor, Job, Job.status == JobStatus.PENDING),
+        failed_since=_count(actor, Job, Job.status == JobStatus.FAILED, Job.created_at >= since),
+        since=since,
+        open_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN)),
+        critical_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN), Ticket.priority == TicketPriority.CRITICAL),
+        servers=_count(actor, Server, Server.is_active.is_(True)),
+    )
+
+
+def recent_launches(actor: Actor) -> Sequence[Launch]:
+    """Return the newest launches."""
+    require(actor, Permission.JOB_VIEW)
+    return db.session.scalars(scoped(actor, Launch).order_by(Launch.id.desc()).limit(RECENT)).all()
+
+
+def waiting_jobs(actor: Actor) -> Sequence[Job]:
+    """Return the jobs that wait longest."""
+    require(actor, Permission.JOB_VIEW)
+    statement = scoped(actor, Job).where(Job.status == JobStatus.PENDING)
+    return db.session.scalars(statement.order_by(Job.created_at, Job.id).limit(WAITING)).all()
+
+
+def urgent_tickets(actor: Actor) -> Sequence[Ticket]:
+    """Return the open tickets, worst first, then oldest."""
+    require(actor, Permission.TICKET_VIEW)
+    rank = case({priority: n for n, priority in enumerate(TicketPriority)}, value=Ticket.priority)
+    statement = scoped(actor, Ticket).where(Ticket.status.in_(OPEN))
+    return db.session.scalars(statement.order_by(rank.desc(), Ticket.id).limit(TICKETS)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker with its load. ``state`` is offline when it has been silent."""
+
+    name: str
+    state: str
+    message: str | None
+    running: int
+    concurrency: int
+    last_seen_at: datetime
+
+
+def workers(actor: Actor) -> list[WorkerRow]:
+    """Return the workers that are on duty or were in the last day, with the number of runs that each carries."""
+    require(actor, Permission.WORKER_VIEW)
+    now = utc_now()
+    rows = db.session.scalars(
+        select(Worker)
+        .where(Worker.last_seen_at >= now - timedelta(days=1))
+        .order_by(Worker.state, Worker.name)
+        .limit(WORKERS)
+    ).all()
+    load = dict(_load())
+    return [
+        WorkerRow(
+            name=row.name,
+            state=(WorkerState.OFFLINE if row.last_seen_at < now - SILENT else row.state).value,
+            message=row.message,
+            running=load.get(row.id, 0),
+            concurrency=row.concurrency,
+            last_seen_at=row.last_seen_at,
+        )
+        for row in rows
+    ]
+
+
+def _load() -> Sequence[tuple[int | None, int]]:
+    """Runs per worker of the whole platform: a worker's load is no tenant's secret, what it runs is."""
+    with system_scope("load of the workers"):
+        rows = db.session.execute(
+            select(Run.worker_id, func.count())
+            .where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
+            .group_by(Run.worker_id)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+def is_paused() -> bool:
+    """Say whether dispatch is switched off."""
+    return db.session.get(PlatformFlag, "dispatch_paused") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What of the first steps is done."""
+
+    has_server: bool
+    has_playbook: bool
+    has_launch: bool
+
+
+def first_steps(actor: Actor) -> Steps | None:
+    """Return how far a new tenant has come, None once something has run."""
+    require(actor, Permission.DASHBOARD_VIEW)
+    if db.session.scalar(scoped(actor, Launch).with_only_columns(Launch.id).limit(1)) is not None:
+        return None
+    server = db.session.scalar(
+        scoped(actor, Server).with_only_columns(Server.id).where(Server.is_controller.is_(False)).limit(1)
+    )
+    playbook = db.session.scalar(scoped(actor, Playbook).with_only_columns(Playbook.id).limit(1))
+    return Steps(server is not None, playbook is not None, False)
+
+
+def oldest_due_ticket() -> datetime | None:
+    """Return when the oldest job of this tenant ended whose ticket is overdue by a minute: the keeper is away."""
+    return db.session.scalar(
+        select(Job.completed_at)
+        .where(Job.ticket_due.is_(True), Job.completed_at < utc_now() - timedelta(minutes=1))
+        .order_by(Job.id)
+        .limit(1)
+    )

@@ -1,0 +1,94 @@
+"""REST face of tickets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+from flask.views import MethodView
+from flask_smorest import Blueprint
+
+from app.core.faces import documented, paged
+from app.core.flask_app import current_actor
+from app.tickets import listings, queries_list, service
+from app.tickets.models import Ticket
+from app.tickets.queries_list import TicketFilter
+from app.tickets.schemas import (
+    NewComment,
+    NewTicket,
+    TicketDetailSchema,
+    TicketPatch,
+    TicketQuery,
+    TicketSchema,
+)
+
+tickets = Blueprint("api_tickets", __name__, description="Problems: opened by failures, resolved by green runs")
+blueprints = [tickets]
+
+
+def _detail(ticket: Ticket) -> dict[str, Any]:
+    row = listings.ticket_rows([ticket])[0]
+    data = {name: getattr(row, name) for name in row.__slots__}
+    data["jobs"] = queries_list.jobs_of(ticket)
+    data["events"] = listings.event_rows(queries_list.history_of(ticket))
+    return data
+
+
+@tickets.route("/tickets")
+class Tickets(MethodView):
+    """All tickets."""
+
+    @documented(tickets)
+    @tickets.arguments(TicketQuery, location="query")
+    @tickets.response(200, TicketSchema(many=True))
+    def get(self, query: dict[str, Any]) -> Any:
+        """List tickets, newest first."""
+        paging = {name: query.pop(name) for name in ("page", "page_size", "after")}
+        query["job_id"] = str(query["job_id"]) if query["job_id"] else None
+        page = queries_list.list_tickets(current_actor(), TicketFilter(**query), **paging)
+        return paged(page, listings.ticket_rows(page.items))
+
+    @documented(tickets)
+    @tickets.arguments(NewTicket)
+    @tickets.response(201, TicketDetailSchema)
+    def post(self, body: dict[str, Any]) -> Any:
+        """Open a ticket by hand, about a job or about the last job of a server."""
+        ticket = service.create_ticket(
+            current_actor(),
+            title=body["title"],
+            description=body["description"],
+            priority=body["priority"],
+            job_uuid=str(body["job_id"]) if body["job_id"] else None,
+            server_id=body["server_id"],
+            assignee_id=body["assignee_id"],
+        )
+        return _detail(ticket), 201, {"Location": url_for("api_tickets.OneTicket", ticket_id=ticket.ticket_id)}
+
+
+@tickets.route("/tickets/<uuid:ticket_id>")
+class OneTicket(MethodView):
+    """One ticket."""
+
+    @documented(tickets, 404)
+    @tickets.response(200, TicketDetailSchema)
+    def get(self, ticket_id: Any) -> Any:
+        """Show a ticket with its jobs and history."""
+        return _detail(queries_list.get_ticket(current_actor(), str(ticket_id)))
+
+    @documented(tickets, 404, 409)
+    @tickets.arguments(TicketPatch)
+    @tickets.response(200, TicketDetailSchema)
+    def patch(self, body: dict[str, Any], ticket_id: Any) -> Any:
+        """Change a ticket: status, priority, assignee, title, description, acknowledged."""
+        version = body.pop("version")
+        changes = service.TicketChanges(**body)
+        return _detail(service.update_ticket(current_actor(), str(ticket_id), changes, version=version))
+
+
+@tickets.route("/tickets/<uuid:ticket_id>/comments", methods=["POST"])
+@documented(tickets, 404)
+@tickets.arguments(NewComment)
+@tickets.response(201, TicketDetailSchema)
+def add_comment(body: dict[str, Any], ticket_id: Any) -> Any:
+    """Comment on a ticket."""
+    return _detail(service.comment_ticket(current_actor(), str(ticket_id), body["body"]))

@@ -1,0 +1,126 @@
+"""Shapes of tickets; shared by the REST API and the pages."""
+
+from __future__ import annotations
+
+from marshmallow import fields, validate
+
+from app.jobs.schemas import MAX_ID, PagingQuery, Strict
+from app.tickets.models import TicketPriority, TicketStatus
+from app.tickets.service import COMMENT_LIMIT, DESCRIPTION_LIMIT, TITLE_LIMIT
+
+STATUSES = [status.value for status in TicketStatus]
+PRIORITIES = [priority.value for priority in TicketPriority]
+
+
+class TicketQuery(PagingQuery):
+    """Filters of tickets. ``assignee_id`` 0: assigned to nobody."""
+
+    status = fields.Enum(TicketStatus, by_value=True, load_default=None)
+    priority = fields.Enum(TicketPriority, by_value=True, load_default=None)
+    assignee_id = fields.Integer(load_default=None, validate=validate.Range(0, MAX_ID))
+    job_id = fields.UUID(load_default=None)
+    server_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
+    playbook_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
+    overdue = fields.Boolean(load_default=None, metadata={"description": "Open and past its time, or not"})
+    text = fields.String(
+        load_default=None, validate=validate.Length(1, 200), metadata={"description": "Words of the title, or #12"}
+    )
+
+
+class TicketPageQuery(TicketQuery):
+    """Filters of the page: ``q`` for text, and how it is shown. ``sort`` is taken and means newest first."""
+
+    q = fields.String(load_default=None, validate=validate.Length(1, 200))
+    view = fields.String(load_default="list", validate=validate.OneOf(("list", "board")))
+    sort = fields.String(load_default=None, validate=validate.Length(0, 30))
+
+
+class NewTicket(Strict):
+    """A ticket by hand: about a job, or about the last job of a server."""
+
+    title = fields.String(required=True, validate=validate.Length(1, TITLE_LIMIT))
+    description = fields.String(load_default=None, allow_none=True, validate=validate.Length(0, DESCRIPTION_LIMIT))
+    priority = fields.Enum(TicketPriority, by_value=True, load_default=TicketPriority.MEDIUM)
+    job_id = fields.UUID(load_default=None, allow_none=True)
+    server_id = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, MAX_ID))
+    assignee_id = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, MAX_ID))
+
+
+class TicketPatch(Strict):
+    """What to change; what is left out stays. ``version``: the one that was read, to be told of other changes."""
+
+    version = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, MAX_ID))
+    status = fields.Enum(TicketStatus, by_value=True)
+    priority = fields.Enum(TicketPriority, by_value=True)
+    assignee_id = fields.Integer(allow_none=True, validate=validate.Range(1, MAX_ID))
+    title = fields.String(validate=validate.Length(1, TITLE_LIMIT))
+    description = fields.String(allow_none=True, validate=validate.Length(0, DESCRIPTION_LIMIT))
+    acknowledged = fields.Boolean(validate=validate.Equal(True))
+
+
+class NewComment(Strict):
+    """A comment."""
+
+    body = fields.String(required=True, validate=validate.Length(1, COMMENT_LIMIT))
+
+
+class TicketSchema(Strict):
+    """A ticket in a list."""
+
+    ticket_id = fields.String(metadata={"format": "uuid"})
+    number = fields.Integer()
+    title = fields.String()
+    description = fields.String(allow_none=True)
+    status = fields.String(metadata={"enum": STATUSES})
+    priority = fields.String(metadata={"enum": PRIORITIES})
+    source = fields.String(metadata={"description": "job: opened by a failure; manual: by a person"})
+    occurrences = fields.Integer()
+    servers_hit = fields.Integer()
+    job_id = fields.String(allow_none=True, metadata={"format": "uuid", "description": "First job that showed it"})
+    created_by = fields.Integer()
+    created_by_name = fields.String()
+    assignee_id = fields.Integer(allow_none=True)
+    assignee_name = fields.String(allow_none=True)
+    failed_task = fields.String(allow_none=True)
+    failed_module = fields.String(allow_none=True)
+    failure_code = fields.String(allow_none=True)
+    is_overdue = fields.Boolean()
+    created_at = fields.AwareDateTime()
+    updated_at = fields.AwareDateTime()
+    last_seen_at = fields.AwareDateTime(allow_none=True)
+    acknowledged_at = fields.AwareDateTime(allow_none=True)
+    due_at = fields.AwareDateTime(allow_none=True)
+    resolved_at = fields.AwareDateTime(allow_none=True)
+    reopened_at = fields.AwareDateTime(allow_none=True)
+    version = fields.Integer()
+
+
+class TicketJobSchema(Strict):
+    """A job that showed the ticket's problem."""
+
+    job_id = fields.String(metadata={"format": "uuid"})
+    number = fields.Integer()
+    status = fields.String()
+    failure_code = fields.String(allow_none=True)
+    server_id = fields.Integer(allow_none=True)
+    server_name = fields.String(allow_none=True)
+    first_failure_line = fields.Integer(allow_none=True)
+    created_at = fields.AwareDateTime()
+    cleared_at = fields.AwareDateTime(allow_none=True)
+
+
+class TicketEventSchema(Strict):
+    """One line of a ticket's history."""
+
+    kind = fields.String()
+    who = fields.String()
+    at = fields.AwareDateTime()
+    said = fields.String()
+    body = fields.String(allow_none=True)
+
+
+class TicketDetailSchema(TicketSchema):
+    """One ticket with its newest 200 jobs and 500 events."""
+
+    jobs = fields.List(fields.Nested(TicketJobSchema))
+    events = fields.List(fields.Nested(TicketEventSchema))
