@@ -97,10 +97,7 @@ def render_error(exception: Exception) -> ResponseReturnValue:
         target = request.full_path.rstrip("?") if request.method == "GET" else "/"
         return redirect(f"/sign-in?next={quote(target, safe='')}")
     else:
-        retry_after = error.retry_after_seconds if isinstance(error, RateLimited | Unavailable) else None
-        page = render_template(
-            "errors/error.html", code=error.status, message=error.message, retry_after_seconds=retry_after
-        )
+        page = render_template("errors/error.html", error=error)
         response = Response(page)
     response.status_code = error.status
     if isinstance(exception, HTTPException) and exception.code == 405:

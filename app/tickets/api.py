@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 from flask.views import MethodView
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
@@ -39,7 +40,7 @@ class Tickets(MethodView):
     """All tickets."""
 
     @documented(tickets)
-    @tickets.arguments(TicketQuery, location="query")
+    @tickets.arguments(TicketQuery, location="query", unknown=RAISE)
     @tickets.response(200, TicketSchema(many=True))
     def get(self, query: dict[str, Any]) -> Any:
         """List tickets, newest first."""

@@ -43,11 +43,13 @@ def resolve_by_run(event: RunFinished) -> list[int]:
         for failure in failures:
             by_ticket.setdefault(failure.ticket_id, []).append(failure)
         narrowed = queries.launch_is_narrowed(event.launch_id) if by_ticket else False
-        return [
+        resolved = [
             ticket_id
             for ticket_id, rows in sorted(by_ticket.items())
             if _clear(event, ticket_id, rows, narrowed=narrowed)
         ]
+        db.session.flush()
+        return resolved
 
 
 def _clear(event: RunFinished, ticket_id: int, failures: Sequence[queries.OpenFailure], *, narrowed: bool) -> bool:

@@ -41,6 +41,7 @@ FAILED = Outcome(tasks={TASK: TaskStatus.FAILED})
 GREEN = Outcome(JobStatus.SUCCESS, None, None, None, None, {TASK: TaskStatus.OK})
 UNREACHABLE = Outcome(code="unreachable", error="Failed to connect to the host via ssh: Connection refused", task="")
 NOT_REACHED = Outcome(code="not_reached", error="The play stopped before this server.", task=None, module=None)
+WAITING = Outcome(JobStatus.PENDING, None, None, None, None)
 CANCELLED = Outcome(JobStatus.CANCELLED, "cancelled", "Cancelled.", None, None)
 
 
@@ -113,6 +114,9 @@ class World:
     ) -> RunFinished:
         at = at or utc_now()
         failed = any(outcome.status is JobStatus.FAILED for outcome in outcomes.values())
+        ended = JobStatus.FAILED if failed else JobStatus.SUCCESS
+        if any(outcome.status is JobStatus.PENDING for outcome in outcomes.values()):
+            ended = JobStatus.PENDING
         with unit_of_work(), system_scope("test"):
             playbook = db.session.get_one(Playbook, playbook_id or self.playbook_id)
             launch = Launch(
@@ -124,7 +128,7 @@ class World:
                 user_id=self.people[Role.OPERATOR],
                 source="web",
                 inputs=inputs or {},
-                status=JobStatus.FAILED if failed else JobStatus.SUCCESS,
+                status=ended,
                 is_check=is_check,
                 open_runs=0,
                 jobs_total=len(outcomes),
@@ -139,7 +143,7 @@ class World:
                 kind="ansible",
                 lock_mode=LockMode.EXCLUSIVE,
                 timeout_seconds=60,
-                status=RunStatus.FAILED if failed else RunStatus.SUCCESS,
+                status=RunStatus(ended.value),
                 completed_at=at,
                 failure_code="task_failed" if failed else None,
             )
