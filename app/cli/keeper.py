@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import signal
 from typing import Any
 
@@ -31,7 +30,6 @@ def keeper() -> None:
 
     configure_logging(settings())
     require_current_schema()
-    importlib.import_module("app.jobs.tasks")
     for name, seconds, work in keeper_chores():
         add_chore(name, seconds, work)
     process = Keeper(settings().host_name)
