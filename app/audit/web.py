@@ -32,16 +32,9 @@ def index() -> str:
     except ValidationError as error:
         raise InvalidInput("These filters cannot be used: correct the address or clear the filters.") from error
     found = queries.list_entries(actor, **query)
-    page = {
-        "items": _rows(actor, list(found.items)),
-        "count": len(found.items),
-        "total": None,
-        "previous": None,
-        "next": None if found.next_after is None else {"after": found.next_after},
-    }
     return render_template(
         "audit/index.html",
-        page=page,
+        page=found.with_items(_rows(actor, list(found.items))),
         verification=queries.last_verification(actor),
         people=queries.people(actor),
         actions=[(word, word.replace("_", " ").capitalize()) for word in ACTIONS],
