@@ -1,0 +1,37 @@
+"""THE table of who may do what: every route, every method, eight callers. A new route adds its line here.
+
+Cells: ``+`` let in (what follows is the route's own matter: 200, 404, 409, 422 ...), ``401``, ``403``, ``in`` (sent to
+the sign-in page). Callers with a key carry it as ``Authorization: Bearer``; outside of /api/ keys count for nothing.
+The narrowed key is an administrator's, with the scope ``profile:own`` alone. Ids in paths are unknown ones.
+
+A write whose empty body would be refused before the permission is asked for needs an example in BODIES.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.permissions.cast import CALLERS
+
+TABLE = """
+# method route                                     anonymous viewer operator admin other expired narrowed deactivated
+"""
+
+# "METHOD route" -> a body that passes the schema: JSON under /api/, form fields elsewhere.
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /api/v1/api-keys": {"name": "more"},
+    "POST /me/keys": {"name": "one"},
+}
+
+
+def cells() -> dict[str, dict[str, str]]:
+    """Return {"METHOD route": {caller: cell}}."""
+    found: dict[str, dict[str, str]] = {}
+    for line in TABLE.strip().splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        method, route, *words = line.split()
+        assert len(words) == len(CALLERS), f"{method} {route} needs {len(CALLERS)} cells"
+        assert f"{method} {route}" not in found, f"{method} {route} stands twice"
+        found[f"{method} {route}"] = dict(zip(CALLERS, words, strict=True))
+    return found
