@@ -1,4 +1,4 @@
-"""T-MATRIX: the table in ``matrix.py`` is what the application does, cell by cell."""
+"""T-MATRIX: the table in ``matrix.txt`` is what the application does, cell by cell."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def cast(make_settings: Callable[..., Settings]) -> Iterator[Cast]:
 
 def test_every_route_has_its_line_and_every_line_its_route(app: Flask) -> None:
     routes = {f"{method} {rule.rule}" for method, rule in operations(app)}
-    assert routes - cells().keys() == set(), "add these to tests/permissions/matrix.py"
-    assert cells().keys() - routes == set(), "these are gone: take them out of tests/permissions/matrix.py"
+    assert routes - cells().keys() == set(), "add these to tests/permissions/matrix.txt"
+    assert cells().keys() - routes == set(), "these are gone: take them out of tests/permissions/matrix.txt"
     assert BODIES.keys() | QUERIES.keys() <= cells().keys()
 
 

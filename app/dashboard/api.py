@@ -15,6 +15,7 @@ from app.dashboard import health
 
 pages = PageBlueprint("health_pages", __name__)
 api = Blueprint("health", __name__, description="Liveness and readiness")
+blueprints = (api,)
 RETRY_SECONDS = 5
 
 
