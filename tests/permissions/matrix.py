@@ -20,7 +20,10 @@ TABLE = Path(__file__).with_name("matrix.txt")
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/api-keys": {"name": "more"},
     "POST /api/v1/servers": {"hostname": "web-1", "ip_address": "192.0.2.1"},
+    "POST /api/v1/tickets": {"title": "Backups are late"},
+    "POST /api/v1/tickets/<uuid:ticket_id>/comments": {"body": "Seen"},
     "POST /me/keys": {"name": "one"},
+    "POST /tickets/<uuid:ticket_id>/comments": {"body": "Seen"},
 }
 
 # "METHOD route" -> a query without which the route has nothing to answer.
