@@ -1,4 +1,4 @@
-"""Reads THE table of who may do what, ``matrix.txt``: every route, every method, eight callers. A new route adds a line.
+"""Reads THE table of who may do what, ``matrix.txt``: a line for every route and method, eight callers.
 
 Cells: ``+`` let in (what follows is the route's own matter: 200, 404, 409, 422 ...), ``401``, ``403``, ``in`` (sent to
 the sign-in page). Callers with a key carry it as ``Authorization: Bearer``; outside of /api/ keys count for nothing.
