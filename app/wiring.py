@@ -38,7 +38,10 @@ SUBSCRIBERS = ("app.playbooks.job_kind", "app.tickets.subscribers")
 TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks")
 # What each slice sees to at every start, "module:function"; the function takes the tenant's system actor, makes what
 # is missing and leaves the rest alone.
-FIRST_START: tuple[str, ...] = ("app.inventory.service:ensure_controller",)
+FIRST_START: tuple[str, ...] = (
+    "app.inventory.service:ensure_controller",
+    "app.playbooks.projects:ensure_sample_project",
+)
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
 STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job"})

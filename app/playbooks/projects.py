@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from app.audit import service as audit
@@ -9,7 +10,7 @@ from app.audit.resource import Resource
 from app.core.actor import Actor
 from app.core.clock import utc_now
 from app.core.db import db
-from app.core.errors import Conflict, InvalidInput
+from app.core.errors import AppError, Conflict, InvalidInput
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.tenancy import scoped
@@ -17,12 +18,15 @@ from app.playbooks import content, queries
 from app.playbooks.models import Playbook, PlaybookApproval, PlaybookProject, ProjectRevision, ProjectSource
 from app.playbooks.sample_project import Entry, read_project_folder
 
+log = logging.getLogger(__name__)
+
 
 def adopt_sample_project(actor: Actor) -> PlaybookProject:
     """Take the shipped sample project into the actor's tenant, or bring it to the installed revision.
 
     Idempotent. Its playbooks are approved in the actor's name: they came with the platform itself. A playbook
-    that the manifest no longer names is deactivated. Raises InvalidInput when the folder cannot be used,
+    that the manifest no longer names is deactivated; one that people deactivated, or whose approval they withdrew,
+    stays so. Raises InvalidInput when the folder cannot be used,
     Conflict when another active playbook has one of its names.
     """
     require(actor, Permission.PLAYBOOK_EDIT)
@@ -30,9 +34,7 @@ def adopt_sample_project(actor: Actor) -> PlaybookProject:
     if actor.user_id is None:
         raise InvalidInput("The sample project is adopted by a person or by the tenant's system user.")
     folder = read_project_folder(settings().sample_playbooks_dir)
-    project = db.session.scalar(
-        scoped(actor, PlaybookProject).where(PlaybookProject.source == ProjectSource.SAMPLE).limit(1)
-    )
+    project = queries.sample_project(actor)
     is_new = project is None
     if project is None:
         project = PlaybookProject(tenant_id=actor.tenant_id, name=folder.name, source=ProjectSource.SAMPLE)
@@ -54,7 +56,7 @@ def adopt_sample_project(actor: Actor) -> PlaybookProject:
         if playbook is None:
             playbook = Playbook(tenant_id=actor.tenant_id, project_id=project.id, file_path=entry.file, name="")
         changed |= _apply(actor, playbook, entry, revision, folder.files[entry.file].data, is_known)
-        changed |= approve_row(actor, playbook)
+        changed |= approve_row(actor, playbook, again=False)
     for gone in known.values():
         changed |= gone.is_active
         gone.is_active = False
@@ -72,6 +74,16 @@ def adopt_sample_project(actor: Actor) -> PlaybookProject:
         )
     db.session.flush()
     return project
+
+
+def ensure_sample_project(actor: Actor) -> None:
+    """At every start: adopt what is missing or newer; what stands in the way is logged, the start goes on."""
+    require(actor, Permission.PLAYBOOK_EDIT)
+    try:
+        with db.session.begin_nested():
+            adopt_sample_project(actor)
+    except AppError as error:
+        log.warning("the sample project was not adopted: %s %s", error.message, error.errors)
 
 
 def sync_project(actor: Actor, project_uuid: str) -> PlaybookProject:
@@ -102,11 +114,11 @@ def _apply(
         "shares_servers": entry.shares_servers,
         "is_sliceable": entry.is_sliceable,
         "timeout_seconds": entry.timeout_seconds,
-        "is_active": True,
     }
     if is_known and all(getattr(playbook, key) == value for key, value in wanted.items()):
         return False
-    refuse_taken_name(actor, entry.name, playbook.id if is_known else None)
+    if not is_known or playbook.is_active:
+        refuse_taken_name(actor, entry.name, playbook.id if is_known else None)
     for key, value in wanted.items():
         setattr(playbook, key, value)
     if not is_known:
@@ -130,8 +142,11 @@ def refuse_taken_project_name(actor: Actor, name: str) -> None:
         raise Conflict(f"There is already a project named '{name}'. Choose another name.", error="name_taken")
 
 
-def approve_row(actor: Actor, playbook: Playbook) -> bool:
-    """Write down that the actor lets the present content run; False when it was approved already."""
+def approve_row(actor: Actor, playbook: Playbook, *, again: bool = True) -> bool:
+    """Write down that the actor lets the present content run; False when nothing changed by it.
+
+    ``again=False`` leaves a withdrawn approval of the same content withdrawn.
+    """
     found = db.session.scalar(
         scoped(actor, PlaybookApproval).where(
             PlaybookApproval.playbook_id == playbook.id, PlaybookApproval.manifest_hash == playbook.manifest_hash
@@ -142,7 +157,7 @@ def approve_row(actor: Actor, playbook: Playbook) -> bool:
             tenant_id=actor.tenant_id, playbook_id=playbook.id, manifest_hash=playbook.manifest_hash
         )
         db.session.add(found)
-    elif found.revoked_at is None and found.file_hash == playbook.file_hash:
+    elif not again or (found.revoked_at is None and found.file_hash == playbook.file_hash):
         return False
     assert actor.user_id is not None
     found.file_hash = playbook.file_hash

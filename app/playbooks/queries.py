@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from app.accounts.models import User
 from app.core.actor import Actor
@@ -15,27 +14,11 @@ from app.core.pagination import Page, paginate
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.jobs.models import Job, Launch
-from app.jobs.status import JobStatus
-from app.playbooks.models import Playbook, PlaybookApproval, PlaybookProject
+from app.playbooks.models import Playbook, PlaybookApproval, PlaybookProject, ProjectSource
 
 KIND = "ansible"  # job kind of playbook launches
 SUBJECT = "playbook"  # subject_type of their launches
 MAXIMUM_ID = 2**31 - 1
-RECENT = 500  # newest finished jobs that a success rate looks at
-
-
-@dataclass(frozen=True, slots=True)
-class SuccessRate:
-    """How the newest finished jobs of a playbook ended, check mode included. ``percent`` is None without any."""
-
-    success: int
-    failed: int
-
-    @property
-    def percent(self) -> int | None:
-        """Whole percent of success, rounded down so that 100 means all."""
-        total = self.success + self.failed
-        return None if total == 0 else self.success * 100 // total
 
 
 def get_playbook(actor: Actor, playbook_id: int) -> Playbook:
@@ -60,6 +43,13 @@ def get_project(actor: Actor, project_uuid: str) -> PlaybookProject:
     if found is None:
         raise NotFound("The project")
     return found
+
+
+def sample_project(actor: Actor) -> PlaybookProject | None:
+    """Return the adopted sample project, None before."""
+    return db.session.scalar(
+        scoped(actor, PlaybookProject).where(PlaybookProject.source == ProjectSource.SAMPLE).limit(1)
+    )
 
 
 def project_of(actor: Actor, playbook: Playbook) -> PlaybookProject:
@@ -157,7 +147,7 @@ def user_names(actor: Actor, ids: Sequence[int]) -> dict[int, str]:
     rows = db.session.execute(
         select(User.id, User.username).where(User.tenant_id == actor.tenant_id, User.id.in_(ids))
     ).all()
-    return dict(row.tuple() for row in rows)
+    return {row.id: row.username for row in rows}
 
 
 def recent_launches(actor: Actor, playbook: Playbook, limit: int = 10) -> Sequence[Launch]:
@@ -168,22 +158,6 @@ def recent_launches(actor: Actor, playbook: Playbook, limit: int = 10) -> Sequen
         .order_by(Launch.id.desc())
         .limit(limit)
     ).all()
-
-
-def success_rate(actor: Actor, playbook: Playbook) -> SuccessRate:
-    """Return how the newest RECENT jobs of a playbook ended; those still open or cancelled do not count."""
-    newest = (
-        scoped(actor, Job)
-        .with_only_columns(Job.status)
-        .where(Job.playbook_id == playbook.id)
-        .order_by(Job.id.desc())
-        .limit(RECENT)
-        .subquery()
-    )
-    counted: dict[JobStatus, int] = dict(
-        row.tuple() for row in db.session.execute(select(newest.c.status, func.count()).group_by(newest.c.status)).all()
-    )
-    return SuccessRate(counted.get(JobStatus.SUCCESS, 0), counted.get(JobStatus.FAILED, 0))
 
 
 def has_jobs(actor: Actor, playbook: Playbook) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from typing import Any
 
 from app.audit import service as audit
 from app.audit.resource import Resource
@@ -12,9 +13,10 @@ from app.core.clock import utc_now
 from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
 from app.playbooks import content, queries
+from app.playbooks.declarations import suggest
 from app.playbooks.models import Playbook, PlaybookApproval
 from app.playbooks.projects import approve_row
-from app.playbooks.yaml_gate import decode
+from app.playbooks.yaml_gate import decode, load_plays
 
 MAX_DIFF_LINES = 5000
 
@@ -83,6 +85,18 @@ def read_source(actor: Actor, playbook_id: int) -> Source:
     if approval is not None and approval.manifest_hash != playbook.manifest_hash:
         diff, others = _difference(actor, playbook, approval, revision.id, text)
     return Source(text, text.splitlines(), list(content.file_sizes(actor, revision.id)), diff, others, approval)
+
+
+def suggest_variables(actor: Actor, playbook_id: int) -> list[dict[str, Any]]:
+    """Propose declarations from the file's ``vars_prompt`` and play ``vars``, without those declared already."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    playbook = queries.get_playbook(actor, playbook_id)
+    declared = {spec["name"] for spec in playbook.variable_specs or []}
+    revision = content.find_revision(actor, playbook.project_id, playbook.manifest_hash)
+    if revision is None:
+        return []
+    plays = load_plays(content.read_file(actor, revision.id, playbook.file_path))
+    return [entry for entry in suggest(plays) if entry["name"] not in declared]
 
 
 def _difference(

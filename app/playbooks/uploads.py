@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from app.core.errors import InvalidInput
@@ -59,3 +60,8 @@ def _yaml(text: str, field: str, kind: type) -> Any:
         words = "a list of variables" if kind is list else "names with default values, one 'name: value' per line"
         raise InvalidInput(**{field: f"Write {words}."})
     return value
+
+
+def as_yaml(value: Any) -> str:
+    """Return declarations or defaults as YAML text for a form; nothing for nothing."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True) if value else ""

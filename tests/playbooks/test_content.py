@@ -14,6 +14,7 @@ from app.core.permissions import Permission
 from app.playbooks import content, projects, queries, service_approval, service_content
 from app.playbooks.content import SourceFile
 from app.playbooks.models import Playbook, PlaybookContent, PlaybookProject, ProjectRevision
+from app.playbooks.statistics import statistics
 from tests.playbooks.conftest import GOOD, House, with_scopes
 
 pytestmark = pytest.mark.database
@@ -205,6 +206,28 @@ def test_the_sample_project_is_adopted_once_and_approved(house: House) -> None:
     assert events(house) == ["playbook_project:adopt"]
 
 
+def test_a_restart_leaves_what_people_withdrew_or_deactivated(house: House) -> None:
+    with house.unit():
+        projects.ensure_sample_project(house.admin)
+    with house.unit():
+        first, second, *_rest = queries.list_playbooks(house.admin).items
+        service_approval.revoke_approval(house.admin, first.id)
+        service_content.delete_playbook(house.admin, second.id)
+    with house.unit():
+        projects.ensure_sample_project(house.admin)
+    with house.unit():
+        assert queries.approval_of(house.admin, queries.get_playbook(house.admin, first.id)) is None
+        assert not queries.get_playbook(house.admin, second.id).is_active
+
+
+def test_a_name_in_the_way_of_the_samples_does_not_stop_the_start(house: House) -> None:
+    upload(house, "Hello")
+    with house.unit():
+        projects.ensure_sample_project(house.admin)
+    with house.unit():
+        assert queries.sample_project(house.admin) is None
+
+
 def test_a_new_sample_revision_is_taken_over(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.core import runtime
 
@@ -280,7 +303,7 @@ def test_lists_filter_search_and_page_with_few_statements(house: House) -> None:
         assert not queries.list_playbooks(house.viewer, q="0x_2").items
         assert [row.id for row in queries.list_playbooks(house.viewer, active=False).items] == [ids[0]]
         assert [row.name for row in queries.search_playbooks(house.viewer, "_3")] == ["Playbook 100%_3"]
-        assert queries.success_rate(house.viewer, queries.get_playbook(house.viewer, ids[1])).percent is None
+        assert statistics(house.viewer, queries.get_playbook(house.viewer, ids[1])).success_rate is None
     with pytest.raises(PermissionDenied), house.unit():
         queries.list_playbooks(with_scopes(house.admin, Permission.JOB_VIEW.value))
 

@@ -1,0 +1,305 @@
+"""REST: playbooks, their projects, content and approval, and launching them.
+
+What was launched is read at /launches and /jobs, which belong to the engine room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Request, request
+from flask_smorest import Blueprint
+from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import FileStorage
+
+from app.accounts.idempotency import once
+from app.core.errors import InvalidInput
+from app.core.faces import documented, paged
+from app.core.flask_app import current_actor
+from app.jobs import queries as job_queries
+from app.jobs.listings import job_rows, launch_rows
+from app.jobs.models import Launch
+from app.jobs.schemas import JobSchema, LaunchSchema
+from app.playbooks import projects, queries, service, service_approval, service_content
+from app.playbooks.models import Playbook
+from app.playbooks.schemas import (
+    AdoptSchema,
+    ApproveSchema,
+    ContentSchema,
+    EditSchema,
+    NewJobSchema,
+    NewLaunchSchema,
+    PageQuery,
+    PlaybookQuery,
+    PlaybookSchema,
+    ProjectSchema,
+    RelaunchSchema,
+    SourceSchema,
+    UploadSchema,
+    playbook_json,
+    to_options,
+    to_selection,
+)
+from app.playbooks.targets import Selection
+from app.playbooks.uploads import form_to_upload
+
+blueprint = Blueprint("playbooks_api", __name__, description="Playbooks, their content and approval")
+
+
+class _JsonOrForm(FlaskParser):
+    """Takes multipart/form-data where JSON is expected: the same fields, the file as ``file``."""
+
+    def load_json(self, req: Request, schema: Any) -> Any:
+        """Return the body's fields, whichever form they came in."""
+        if req.mimetype == "multipart/form-data":
+            file: FileStorage | None = req.files.get("file")
+            return form_to_upload(req.form, file)
+        return super().load_json(req, schema)
+
+
+class _UploadBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
+    ARGUMENTS_PARSER = _JsonOrForm()
+
+
+uploads = _UploadBlueprint("playbook_uploads_api", __name__, description="Playbooks, their content and approval")
+launches = Blueprint("playbook_launches_api", __name__, description="Launching playbooks")
+blueprints = (blueprint, uploads, launches)
+ANY_CONTENT = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}, "name": {"type": "string"}},
+                }
+            }
+        }
+    }
+}
+
+
+def _shown(playbook: Playbook) -> dict[str, Any]:
+    approved = queries.approval_of(current_actor(), playbook) is not None
+    return playbook_json(playbook, is_approved=approved)
+
+
+@blueprint.get("/playbooks")
+@blueprint.arguments(PlaybookQuery, location="query", unknown=None)
+@blueprint.response(200, PlaybookSchema(many=True))
+@documented(blueprint)
+def list_playbooks(query: dict[str, Any]) -> Any:
+    """List playbooks, newest first."""
+    actor = current_actor()
+    page = queries.list_playbooks(actor, **query)
+    approved = queries.approvals_of(actor, page.items)
+    rows = [playbook_json(playbook, is_approved=playbook.id in approved) for playbook in page.items]
+    return paged(page, rows)
+
+
+@uploads.post("/playbooks")
+@uploads.arguments(UploadSchema)
+@uploads.response(201, PlaybookSchema)
+@documented(uploads, 409)
+@uploads.doc(**ANY_CONTENT)
+def upload_playbook(data: dict[str, Any]) -> Any:
+    """Upload a single-file playbook. It can be launched once somebody approved it."""
+    text = data.pop("content")
+    playbook = service_content.upload_playbook(current_actor(), data=_bytes(text), **data)
+    return _shown(playbook), 201, {"Location": f"/api/v1/playbooks/{playbook.id}"}
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(content="The text holds characters that cannot be stored. Save the file as UTF-8.") from None
+
+
+@blueprint.get("/playbooks/<int:playbook_id>")
+@blueprint.response(200, PlaybookSchema)
+@documented(blueprint, 404)
+def get_playbook(playbook_id: int) -> Any:
+    """Show one playbook with its hashes and declared variables."""
+    return _shown(queries.view_playbook(current_actor(), playbook_id))
+
+
+@blueprint.patch("/playbooks/<int:playbook_id>")
+@blueprint.arguments(EditSchema)
+@blueprint.response(200, PlaybookSchema)
+@documented(blueprint, 404, 409)
+def edit_playbook(data: dict[str, Any], playbook_id: int) -> Any:
+    """Change what is declared about a playbook. Its approval is of its content and stays."""
+    version = data.pop("version")
+    return _shown(service_content.edit_playbook(current_actor(), playbook_id, data, version=version))
+
+
+@blueprint.delete("/playbooks/<int:playbook_id>")
+@blueprint.response(204)
+@documented(blueprint, 404)
+def delete_playbook(playbook_id: int) -> None:
+    """Delete a playbook without jobs; one with jobs is deactivated and keeps its history."""
+    service_content.delete_playbook(current_actor(), playbook_id)
+
+
+@blueprint.get("/playbooks/<int:playbook_id>/content")
+@blueprint.response(200, SourceSchema)
+@documented(blueprint, 404, 409)
+def get_content(playbook_id: int) -> Any:
+    """Show the text of a playbook, and what changed since it was approved."""
+    actor = current_actor()
+    playbook = queries.view_playbook(actor, playbook_id)
+    source = service_approval.read_source(actor, playbook_id)
+    return {
+        "content": source.text,
+        "file_path": playbook.file_path,
+        "file_hash": playbook.file_hash,
+        "manifest_hash": playbook.manifest_hash,
+        "is_approved": queries.approval_of(actor, playbook) is not None,
+        "diff": source.diff,
+    }
+
+
+@blueprint.put("/playbooks/<int:playbook_id>/content")
+@blueprint.arguments(ContentSchema)
+@blueprint.response(200, PlaybookSchema)
+@documented(blueprint, 404, 409)
+def replace_content(data: dict[str, Any], playbook_id: int) -> Any:
+    """Replace the file of an uploaded playbook. The new content needs an approval of its own."""
+    actor = current_actor()
+    return _shown(
+        service_content.replace_file(actor, playbook_id, data=_bytes(data["content"]), version=data["version"])
+    )
+
+
+@blueprint.post("/playbooks/<int:playbook_id>/approve")
+@blueprint.arguments(ApproveSchema, required=False)
+@blueprint.response(200, PlaybookSchema)
+@documented(blueprint, 404, 409)
+def approve_playbook(data: dict[str, Any], playbook_id: int) -> Any:
+    """Approve the present content, so that it may be launched."""
+    return _shown(service_approval.approve_playbook(current_actor(), playbook_id, manifest_hash=data["manifest_hash"]))
+
+
+@blueprint.delete("/playbooks/<int:playbook_id>/approve")
+@blueprint.response(200, PlaybookSchema)
+@documented(blueprint, 404, 409)
+def revoke_approval(playbook_id: int) -> Any:
+    """Withdraw the approval of the present content."""
+    return _shown(service_approval.revoke_approval(current_actor(), playbook_id))
+
+
+@blueprint.get("/playbook-projects")
+@blueprint.arguments(PageQuery, location="query", unknown=None)
+@blueprint.response(200, ProjectSchema(many=True))
+@documented(blueprint)
+def list_projects(query: dict[str, Any]) -> Any:
+    """List projects, newest first."""
+    page = queries.list_projects(current_actor(), **query)
+    return paged(page, page.items)
+
+
+@blueprint.post("/playbook-projects")
+@blueprint.arguments(AdoptSchema)
+@blueprint.response(201, ProjectSchema)
+@documented(blueprint, 409)
+def adopt_project(_data: dict[str, Any]) -> Any:
+    """Adopt the sample project, or bring it to the installed state."""
+    project = projects.adopt_sample_project(current_actor())
+    return project, 201, {"Location": f"/api/v1/playbook-projects/{project.uuid}"}
+
+
+@blueprint.get("/playbook-projects/<uuid:project_uuid>")
+@blueprint.response(200, ProjectSchema)
+@documented(blueprint, 404)
+def get_project(project_uuid: Any) -> Any:
+    """Show one project."""
+    return queries.get_project(current_actor(), str(project_uuid))
+
+
+@blueprint.post("/playbook-projects/<uuid:project_uuid>/sync")
+@blueprint.response(200, ProjectSchema)
+@documented(blueprint, 404, 409)
+def sync_project(project_uuid: Any) -> Any:
+    """Read the project's files again: the sample project from the installation."""
+    return projects.sync_project(current_actor(), str(project_uuid))
+
+
+KEY = {
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "required": False,
+            "schema": {"type": "string", "maxLength": 200},
+            "description": "Repeat a request with the same key and body: nothing is launched twice.",
+        }
+    ]
+}
+
+
+def _launch_once(operation: str, body: Any, start: Callable[[], Launch]) -> tuple[Launch, dict[str, str]]:
+    actor = current_actor()
+    key = request.headers.get("Idempotency-Key")
+    uuid, replayed = once(actor, key, operation, body, "launch", lambda: start().uuid)
+    launch = service.get_launch(actor, uuid)
+    return launch, {"Location": f"/api/v1/launches/{uuid}", **({"Idempotent-Replayed": "true"} if replayed else {})}
+
+
+@launches.post("/launches")
+@launches.arguments(NewLaunchSchema)
+@launches.response(202, LaunchSchema)
+@documented(launches, 404, 409, 413)
+@launches.doc(**KEY)
+def create_launch(data: dict[str, Any]) -> Any:
+    """Launch a playbook on servers chosen by id, tag or environment."""
+
+    def start() -> Launch:
+        return service.launch_playbook(
+            current_actor(),
+            data["playbook_id"],
+            selection=to_selection(data),
+            options=to_options(data),
+            source="api",
+        )
+
+    launch, headers = _launch_once("launch", data, start)
+    return launch_rows([launch])[0], 202, headers
+
+
+@launches.post("/jobs")
+@launches.arguments(NewJobSchema)
+@launches.response(202, JobSchema)
+@documented(launches, 404, 409, 413)
+@launches.doc(**KEY)
+def create_job(data: dict[str, Any]) -> Any:
+    """Run a playbook on one server."""
+
+    def start() -> Launch:
+        return service.launch_playbook(
+            current_actor(),
+            data["playbook_id"],
+            selection=Selection(server_ids=(data["server_id"],)),
+            options=to_options(data),
+            source="api",
+        )
+
+    launch, headers = _launch_once("job", data, start)
+    job = job_queries.list_jobs(current_actor(), job_queries.JobFilter(launch_id=launch.id)).items[0]
+    return job_rows([job])[0], 202, {**headers, "Location": f"/api/v1/jobs/{job.job_id}"}
+
+
+@launches.post("/launches/<uuid:launch_uuid>/relaunch")
+@launches.arguments(RelaunchSchema)
+@launches.response(202, LaunchSchema)
+@documented(launches, 404, 409, 413)
+@launches.doc(**KEY)
+def relaunch(data: dict[str, Any], launch_uuid: Any) -> Any:
+    """Launch the same again, on what failed or on all of it, with other values where they are given."""
+    changes = {name: value for name, value in data.items() if name != "only"}
+
+    def start() -> Launch:
+        return service.relaunch(current_actor(), str(launch_uuid), only=data["only"], changes=changes)
+
+    launch, headers = _launch_once(f"relaunch {launch_uuid}", data, start)
+    return launch_rows([launch])[0], 202, headers

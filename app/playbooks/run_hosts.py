@@ -1,0 +1,132 @@
+"""The servers of a run in the shape that the ansible runner takes: hosts, groups, known hosts, way through jumps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from app.core.db import db
+from app.inventory.for_run import HostConnection, connections_for
+from app.inventory.key_files import KeyFileError
+from app.inventory.models import Connection, Server
+from app.jobs.kinds import PreparationError
+from app.runners.base import FailureCode, RunFile
+
+# Beside the project's files in the run's private copy; ssh is started in that folder.
+FOLDER = ".millwright"
+JUMP_CONFIG = f"{FOLDER}/ssh_config"
+JUMP_KNOWN_HOSTS = f"{FOLDER}/known_hosts"
+_NOT_IN_GROUPS = re.compile(r"[^A-Za-z0-9_]")
+
+
+@dataclass(frozen=True, slots=True)
+class RunHosts:
+    """``hosts`` and ``groups`` as ``app.runners.ansible`` documents them; ``server_ids`` by inventory hostname."""
+
+    hosts: list[dict[str, Any]]
+    groups: dict[str, dict[str, Any]]
+    known_hosts: str
+    server_ids: dict[str, int]
+    files: tuple[RunFile, ...] = field(default=())
+
+
+def hosts_for_run(tenant_id: int, server_ids: Sequence[int]) -> RunHosts:
+    """Return what a run needs of its servers; those deactivated since the launch are left out.
+
+    Raises PreparationError when none is left or a key file cannot be used on this worker.
+    """
+    servers = db.session.scalars(
+        select(Server)
+        .where(Server.tenant_id == tenant_id, Server.id.in_(server_ids), Server.is_active.is_(True))
+        .order_by(Server.hostname)
+    ).all()
+    if not servers:
+        raise PreparationError(
+            FailureCode.NO_HOSTS, "Every server of this launch was deactivated since. Activate them, then launch again."
+        )
+    connections = connections_for(servers)
+    for connection in connections:
+        try:
+            connection.check_keys()
+        except KeyFileError as error:
+            raise PreparationError(
+                FailureCode.ENGINE_ERROR, f"{connection.inventory_hostname} cannot be reached: {error}"
+            ) from error
+    known = "".join(
+        f"{line}\n" for line in dict.fromkeys(line for host in connections for line in host.all_known_hosts)
+    )
+    return RunHosts(
+        hosts=[_host(connection) for connection in connections],
+        groups=_groups(servers),
+        known_hosts=known,
+        server_ids={connection.inventory_hostname: connection.server_id for connection in connections},
+        files=_jump_files(connections, known),
+    )
+
+
+def _host(host: HostConnection) -> dict[str, Any]:
+    variables: dict[str, Any] = {"ansible_connection": host.connection.value}
+    if host.connection is not Connection.LOCAL:
+        variables |= {"ansible_host": host.ansible_host, "ansible_port": host.port, "ansible_user": host.user}
+    if host.python_interpreter:
+        variables["ansible_python_interpreter"] = host.python_interpreter
+    if host.become:
+        variables["ansible_become"] = True
+        for name in ("become_user", "become_method"):
+            if value := getattr(host, name):
+                variables[f"ansible_{name}"] = value
+    if host.jump_hosts:
+        nearest = _jump_name(host.jump_hosts[-1])
+        variables["ansible_ssh_common_args"] = f'-o ProxyCommand="ssh -F {JUMP_CONFIG} -W [%h]:%p {nearest}"'
+    found: dict[str, Any] = {"name": host.inventory_hostname, "vars": {**variables, **host.variables}}
+    if host.key_path:
+        found["private_key_path"] = host.key_path
+    return found
+
+
+def _groups(servers: Sequence[Server]) -> dict[str, dict[str, Any]]:
+    """Return ``tag_<tag>`` and ``env_<environment>``, other characters as ``_``, with their hosts."""
+    members: dict[str, list[str]] = {}
+    taken = {server.hostname for server in servers}
+    for server in servers:
+        names = [f"tag_{tag}" for tag in server.tags or []]
+        names += [f"env_{server.environment}"] if server.environment else []
+        for name in dict.fromkeys(_NOT_IN_GROUPS.sub("_", name)[:100] for name in names):
+            if name not in taken:
+                members.setdefault(name, []).append(server.hostname)
+    return {name: {"hosts": hosts} for name, hosts in sorted(members.items())}
+
+
+def _jump_name(host: HostConnection) -> str:
+    return f"mw-jump-{host.server_id}"
+
+
+def _jump_files(connections: Iterable[HostConnection], known: str) -> tuple[RunFile, ...]:
+    """Return an ssh_config that knows every jump host by name, and the known hosts it uses."""
+    entries: dict[str, str] = {}
+    for connection in connections:
+        outer: HostConnection | None = None
+        for jump in connection.jump_hosts:
+            lines = [
+                f"Host {_jump_name(jump)}",
+                f"  HostName {jump.ansible_host}",
+                f"  Port {jump.port}",
+                f"  User {jump.user}",
+                *([f"  IdentityFile {jump.key_path}"] if jump.key_path else []),
+                *([f"  ProxyJump {_jump_name(outer)}"] if outer is not None else []),
+            ]
+            entries[_jump_name(jump)] = "\n".join(lines) + "\n"
+            outer = jump
+    if not entries:
+        return ()
+    shared = (
+        f"Host *\n  UserKnownHostsFile {JUMP_KNOWN_HOSTS}\n  GlobalKnownHostsFile /dev/null\n"
+        "  StrictHostKeyChecking yes\n  UpdateHostKeys no\n  IdentitiesOnly yes\n  ForwardAgent no\n"
+        "  BatchMode yes\n"
+    )
+    config = "".join(entries[name] for name in sorted(entries)) + shared
+    return RunFile(JUMP_CONFIG, config.encode()), RunFile(JUMP_KNOWN_HOSTS, known.encode())

@@ -1,0 +1,257 @@
+"""Launching playbooks: the rules between a person's wish and a launch in the engine room."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core.actor import Actor
+from app.core.crypto import DecryptionError, Keyring
+from app.core.db import db
+from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.permissions import Permission, require
+from app.core.runtime import settings
+from app.core.tenancy import scoped
+from app.inventory.models import Server
+from app.jobs import service as jobs
+from app.jobs.models import Job, Launch
+from app.jobs.service import Submission
+from app.jobs.status import JOB_FINAL, JobStatus, LockMode
+from app.playbooks import content, queries
+from app.playbooks.declarations import VariableType, parse_specs
+from app.playbooks.models import Playbook
+from app.playbooks.targets import Selection, active_hostnames, choose_servers
+from app.playbooks.variables import CheckedVariables, check_variables
+
+PRODUCTION = "production"  # environment whose servers ask for the playbook's name
+MAX_FORKS = 500
+MAX_VERBOSITY = 4
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}\Z")  # never an option, never a file (T-ARGS)
+_OPTIONS = ("check", "diff", "tags", "skip_tags", "forks", "verbosity", "timeout_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOptions:
+    """How to run, beside what and where. Tags are Ansible's."""
+
+    check: bool = False
+    diff: bool = False
+    tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+    forks: int = 5
+    verbosity: int = 0
+    timeout_seconds: int | None = None  # None: the playbook's, else the setting's
+    extra_vars: Mapping[str, Any] = field(default_factory=dict)
+
+
+def launch_playbook(
+    actor: Actor,
+    playbook_id: int,
+    *,
+    selection: Selection,
+    options: LaunchOptions | None = None,
+    source: str = "web",
+    relaunch_of: int | None = None,
+    confirmed_by_name: str | None = None,
+) -> Launch:
+    """Launch an approved playbook on servers; returns the pending launch with its run and jobs.
+
+    Unknown or foreign playbook or server: NotFound. Deactivated, or content that nobody approved: Conflict.
+    Values that do not fit the declared variables, an empty or too large selection: InvalidInput. The
+    controller is for admins: PermissionDenied. ``confirmed_by_name`` is what a person typed: unless None, a
+    launch that changes production servers needs the playbook's name there.
+    """
+    require(actor, Permission.JOB_LAUNCH)
+    options = options or LaunchOptions()
+    playbook = queries.get_playbook(actor, playbook_id)
+    revision_id = _runnable_revision(actor, playbook)
+    _check_options(options)
+    checked = _variables(actor, playbook, options.extra_vars)
+    servers = choose_servers(actor, selection)
+    if confirmed_by_name is not None and not options.check and confirmed_by_name.strip() != playbook.name:
+        _refuse_production(playbook, servers)
+    shared = options.check or playbook.shares_servers
+    timeout = options.timeout_seconds or playbook.timeout_seconds or settings().job_timeout_seconds
+    return jobs.submit(
+        actor,
+        Submission(
+            kind=queries.KIND,
+            subject_type=queries.SUBJECT,
+            subject_id=playbook.id,
+            title=playbook.name,
+            inputs={
+                "playbook_id": playbook.id,
+                "revision_id": revision_id,
+                "file_path": playbook.file_path,
+                "file_hash": playbook.file_hash,
+                "manifest_hash": playbook.manifest_hash,
+                "extra_vars": checked.extra_vars,
+                "server_ids": [server.id for server in servers],
+                **{name: _plain(getattr(options, name)) for name in _OPTIONS},
+            },
+            secret_inputs=dict(checked.secrets),
+            targets=[server.id for server in servers],
+            playbook_id=playbook.id,
+            engine=queries.project_of(actor, playbook).engine,
+            lock_mode=LockMode.SHARED if shared else LockMode.EXCLUSIVE,
+            timeout_seconds=timeout,
+            is_check=options.check,
+            source=source,
+            relaunch_of=relaunch_of,
+            extra_vars=checked.extra_vars,
+        ),
+    )
+
+
+def relaunch(
+    actor: Actor,
+    launch_uuid: str,
+    *,
+    only: str = "all",
+    changes: Mapping[str, Any] | None = None,
+    selection: Selection | None = None,
+    source: str = "relaunch",
+) -> Launch:
+    """Launch the same again, on the servers that failed or were left out (``only="failed"``) or on all of them.
+
+    ``changes`` are fields of LaunchOptions that replace the old ones; its ``extra_vars`` are merged over the old
+    values, secrets included. ``selection`` replaces the servers. The playbook runs as it is now and needs its
+    approval. Conflict while the old launch is still open, or when nothing failed.
+    """
+    require(actor, Permission.JOB_LAUNCH)
+    old = get_launch(actor, launch_uuid)
+    if old.status not in JOB_FINAL:
+        raise Conflict("This launch is not finished yet. Wait for its end, or cancel it first.", error="still_open")
+    inputs = old.inputs
+    fields = {name: inputs[name] for name in _OPTIONS if inputs.get(name) is not None}
+    fields |= {name: value for name, value in (changes or {}).items() if name != "extra_vars"}
+    given = {**_still_declared(actor, old), **((changes or {}).get("extra_vars") or {})}
+    options = LaunchOptions(
+        **{**fields, "tags": tuple(fields.get("tags") or ()), "skip_tags": tuple(fields.get("skip_tags") or ())},
+        extra_vars=given,
+    )
+    if selection is None:
+        selection = Selection(server_ids=tuple(_servers_of(actor, old, only)))
+    return launch_playbook(
+        actor, old.subject_id, selection=selection, options=options, source=source, relaunch_of=old.id
+    )
+
+
+def get_launch(actor: Actor, launch_uuid: str) -> Launch:
+    """Return a playbook launch of the actor's tenant; NotFound otherwise."""
+    require(actor, Permission.JOB_VIEW)
+    found = db.session.scalar(
+        scoped(actor, Launch).where(Launch.uuid == launch_uuid, Launch.subject_type == queries.SUBJECT)
+    )
+    if found is None:
+        raise NotFound("The launch")
+    return found
+
+
+def preview_selection(actor: Actor, selection: Selection) -> list[str]:
+    """Return the host names that a launch with this selection would run on; errors as in ``launch_playbook``."""
+    require(actor, Permission.JOB_LAUNCH)
+    return [server.hostname for server in choose_servers(actor, selection)]
+
+
+def _runnable_revision(actor: Actor, playbook: Playbook) -> int:
+    if not playbook.is_active:
+        raise Conflict(
+            f"The playbook '{playbook.name}' is deactivated. Activate it, or choose another one.",
+            error="playbook_inactive",
+        )
+    if queries.approval_of(actor, playbook) is None:
+        raise Conflict(
+            f"The present content of '{playbook.name}' is not approved. An administrator reads it and approves it "
+            "on the playbook's page; then launch again.",
+            error="not_approved",
+        )
+    revision = content.find_revision(actor, playbook.project_id, playbook.manifest_hash)
+    if revision is None:
+        raise Conflict(
+            f"The stored files of '{playbook.name}' do not match its hashes. Upload its file again and approve it.",
+            error="hash_mismatch",
+        )
+    return revision.id
+
+
+def _refuse_production(playbook: Playbook, servers: Sequence[Server]) -> None:
+    hit = [server.hostname for server in servers if server.environment == PRODUCTION]
+    if hit:
+        raise InvalidInput(
+            confirm_name=f"Production is among the servers ({', '.join(hit[:3])}). Type {playbook.name} to go on."
+        )
+
+
+def _check_options(options: LaunchOptions) -> None:
+    errors: dict[str, str] = {}
+    for name, tags in (("tags", options.tags), ("skip_tags", options.skip_tags)):
+        if len(tags) > 50 or not all(isinstance(tag, str) and _TAG.match(tag) for tag in tags):
+            errors[name] = "Give at most 50 tags of letters, digits and _ . : -, none beginning with -."
+    if not 1 <= options.forks <= MAX_FORKS:
+        errors["forks"] = f"Between 1 and {MAX_FORKS}."
+    if not 0 <= options.verbosity <= MAX_VERBOSITY:
+        errors["verbosity"] = f"Between 0 and {MAX_VERBOSITY}."
+    longest = settings().job_timeout_limit_seconds
+    if options.timeout_seconds is not None and not 5 <= options.timeout_seconds <= longest:
+        errors["timeout_seconds"] = f"Between 5 and {longest} seconds."
+    if errors:
+        raise InvalidInput(**errors)
+
+
+def _variables(actor: Actor, playbook: Playbook, given: Mapping[str, Any]) -> CheckedVariables:
+    specs = parse_specs(playbook.variable_specs)
+    checked = check_variables(specs, playbook.variables or {}, given)
+    named = {spec.name: checked.extra_vars.get(spec.name) for spec in specs if spec.type is VariableType.SERVER}
+    wanted = [name for name in named.values() if name]
+    known = active_hostnames(actor, wanted) if wanted else set()
+    wrong = {
+        f"extra_vars.{name}": f"There is no active server named '{value}'. Choose one from the list."
+        for name, value in named.items()
+        if value and value not in known
+    }
+    if wrong:
+        raise InvalidInput(**wrong)
+    return checked
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _still_declared(actor: Actor, old: Launch) -> dict[str, Any]:
+    """Return the old launch's values, secrets included, as far as the playbook still knows their names."""
+    playbook = queries.get_playbook(actor, old.subject_id)
+    known = {spec.name for spec in parse_specs(playbook.variable_specs)} | set(playbook.variables or {})
+    values = {**(old.inputs.get("extra_vars") or {}), **_secrets_of(old)}
+    return {name: value for name, value in values.items() if name in known}
+
+
+def _secrets_of(launch: Launch) -> dict[str, Any]:
+    if launch.secret_inputs is None:
+        return {}
+    keyring = Keyring(settings().master_key.get_secret_value())
+    try:
+        text = keyring.decrypt(jobs.secret_context(launch.uuid, launch.tenant_id), launch.secret_inputs)
+    except DecryptionError as error:
+        raise Conflict(
+            "The secrets of that launch can no longer be opened. Start a new launch and type them again.",
+            error="secrets_lost",
+        ) from error
+    secrets: dict[str, Any] = json.loads(text)
+    return secrets
+
+
+def _servers_of(actor: Actor, old: Launch, only: str) -> Sequence[int]:
+    if only not in ("all", "failed"):
+        raise InvalidInput(only="Either 'failed' or 'all'.")
+    statement = scoped(actor, Job).with_only_columns(Job.server_id).where(Job.launch_id == old.id)
+    if only == "failed":
+        statement = statement.where(Job.status.in_([JobStatus.FAILED, JobStatus.CANCELLED]))
+    found = [server_id for server_id in db.session.scalars(statement) if server_id is not None]
+    if not found:
+        raise Conflict("No job of that launch failed. Relaunch all of it instead.", error="nothing_failed")
+    return found

@@ -1,0 +1,146 @@
+"""REST and pages of playbooks; the rules themselves are tested with the services."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from tests.playbooks.conftest import GOOD, House
+
+Http = Callable[[str], FlaskClient]
+SPECS = [{"name": "greeting", "default": "hi"}, {"name": "loud", "type": "boolean", "default": True}]
+
+
+@pytest.fixture
+def http(app: Flask, house: House) -> Http:
+    """A client that acts as admin, operator or viewer; CSRF is off."""
+    actors = {"admin": house.admin, "operator": house.operator, "viewer": house.viewer}
+    app.config["WTF_CSRF_ENABLED"] = False
+    app.authenticator = lambda: actors.get(request.headers.get("X-Test-Actor", ""))  # type: ignore[attr-defined]
+
+    def make(name: str) -> FlaskClient:
+        client = app.test_client()
+        client.environ_base["HTTP_X_TEST_ACTOR"] = name
+        return client
+
+    return make
+
+
+def test_a_program_uploads_approves_and_launches_once(house: House, http: Http) -> None:
+    server = house.add_server("web-1")
+    admin = http("admin")
+    body = {"name": "Greet", "file_name": "site.yml", "content": GOOD.decode(), "variable_specs": SPECS}
+    made = admin.post("/api/v1/playbooks", json=body)
+    assert made.status_code == 201, made.json
+    path = made.headers["Location"]
+    launch = {"playbook_id": made.json["id"], "server_ids": [server], "extra_vars": {"greeting": "ho"}}
+    refused = admin.post("/api/v1/launches", json=launch)
+    assert (refused.status_code, refused.json["error"]) == (409, "not_approved")
+    assert admin.post(f"{path}/approve", json={"manifest_hash": made.json["manifest_hash"]}).json["is_approved"]
+
+    operator = http("operator")
+    key = {"Idempotency-Key": "one"}
+    first = operator.post("/api/v1/launches", json=launch, headers=key)
+    assert first.status_code == 202, first.json
+    again = operator.post("/api/v1/launches", json=launch, headers=key)
+    assert again.json["uuid"] == first.json["uuid"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other = operator.post("/api/v1/launches", json={**launch, "check": True}, headers=key)
+    assert other.status_code == 422
+    job = operator.post("/api/v1/jobs", json={"playbook_id": made.json["id"], "server_id": server})
+    assert job.status_code == 202, job.json
+    assert job.json["status"] == "pending"
+    listed = http("viewer").get("/api/v1/launches")
+    assert len(listed.json) == 2
+    assert http("viewer").post("/api/v1/launches", json=launch).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"playbook_id": "1"}, "playbook_id"),
+        ({"playbook_id": 2**63}, "playbook_id"),
+        ({"server_ids": []}, "server_ids"),
+        ({"server_ids": "x"}, "server_ids"),
+        ({"user_id": 1}, "user_id"),
+        ({"extra_vars": []}, "extra_vars"),
+        ({"forks": 1.5}, "forks"),
+        ({"limit": "\ud800"}, "limit"),
+    ],
+)
+def test_a_launch_of_the_wrong_shape_is_422(http: Http, change: dict[str, object], field: str) -> None:
+    answer = http("operator").post("/api/v1/launches", json={"playbook_id": 1, "server_ids": [1], **change})
+    assert answer.status_code == 422, answer.json
+    assert field in str(answer.json["errors"])
+
+
+def test_a_file_can_be_uploaded_as_multipart(http: Http) -> None:
+    form = {"name": "Greet", "variable_specs": "- {name: greeting}", "file": (io.BytesIO(GOOD), "site.yml")}
+    made = http("admin").post("/api/v1/playbooks", data=form)
+    assert made.status_code == 201, made.json
+    bomb = {"name": "Bomb", "file": (io.BytesIO(b"[" * 200_000), "bomb.yml")}
+    answer = http("admin").post("/api/v1/playbooks", data=bomb)
+    assert answer.status_code == 422
+    assert "nests deeper" in str(answer.json["errors"])
+
+
+def test_the_sample_project_is_adopted_and_read_again(http: Http) -> None:
+    made = http("admin").post("/api/v1/playbook-projects", json={"source": "sample"})
+    assert made.status_code == 201, made.json
+    assert http("admin").post(f"/api/v1/playbook-projects/{made.json['uuid']}/sync").status_code == 200
+    listed = http("viewer").get("/api/v1/playbooks?page_size=2")
+    assert listed.status_code == 200
+    assert '"total": 6' in listed.headers["X-Pagination"]
+    assert http("viewer").get("/api/v1/playbooks?nope=1").status_code == 422
+    assert http("operator").post("/api/v1/playbook-projects", json={"source": "sample"}).status_code == 403
+
+
+def test_a_person_uploads_reads_approves_and_launches(house: House, http: Http) -> None:
+    server = house.add_server("live-1", environment="production")
+    admin = http("admin")
+    assert b"No playbook yet" in admin.get("/playbooks").data
+    bad = admin.post("/playbooks/upload", data={"name": "Greet", "content": "hosts: all"})
+    assert bad.status_code == 422
+    assert b"a list of plays" in bad.data
+    assert b"hosts: all" in bad.data
+    good = {
+        "name": "Greet",
+        "content": GOOD.decode(),
+        "variable_specs": "- {name: greeting}\n- {name: n, type: number}",
+    }
+    made = admin.post("/playbooks/upload", data=good)
+    assert made.status_code == 303, made.data
+    page = admin.get(made.location)
+    assert b"Say it" in page.data
+    with house.unit():
+        from app.playbooks import queries
+
+        playbook = queries.list_playbooks(house.admin).items[0]
+        base, manifest = f"/playbooks/{playbook.id}", playbook.manifest_hash
+    assert admin.get(f"{base}/edit").status_code == 200
+    saved = admin.post(f"{base}/edit", data={"name": "Greet all", "description": "x", "version": "1"})
+    assert saved.status_code == 303, saved.data
+    assert admin.post(f"{base}/approve", data={"manifest_hash": manifest}).status_code == 303
+
+    assert http("viewer").get(base).status_code == 200
+    operator = http("operator")
+    assert b"live-1" in operator.get(f"{base}/launch").data
+    typed = {"server_ids": str(server), "var_greeting": "typed text", "var_n": "x"}
+    wrong = operator.post(f"{base}/launch", data=typed)
+    assert wrong.status_code == 422
+    assert b"n must be a number" in wrong.data
+    assert b"typed text" in wrong.data
+    unconfirmed = operator.post(f"{base}/launch", data={**typed, "var_n": "5"})
+    assert unconfirmed.status_code == 422
+    assert b"Production is among the servers" in unconfirmed.data
+    done = operator.post(f"{base}/launch", data={**typed, "var_n": "5", "confirm_name": "Greet all"})
+    assert done.status_code == 303, done.data
+    assert "/launches/" in done.location
+    again = operator.get(f"{base}/launch?again={done.location.rsplit('/', 1)[-1]}")
+    assert b"typed text" in again.data
+    assert http("viewer").get("/playbooks/upload").status_code == 403
+    assert http("viewer").get(f"{base}/launch").status_code == 403
