@@ -70,7 +70,8 @@ class PersonMade:
 
 
 @contextmanager
-def _context() -> Iterator[None]:
+def context() -> Iterator[None]:
+    """Push the context of the test's application where none is."""
     if has_app_context():
         yield
         return
@@ -81,7 +82,7 @@ def _context() -> Iterator[None]:
 
 @contextmanager
 def _unit() -> Iterator[None]:
-    with _context(), system_scope("factory"), unit_of_work():
+    with context(), system_scope("factory"), unit_of_work():
         yield
 
 
@@ -117,7 +118,7 @@ def make_person(
 ) -> PersonMade:
     """Store a person; ``password`` None means PASSWORD (hashed with the settings' rounds)."""
     username = username or f"{role.value}-{next(_count)}"
-    with _context():
+    with context():
         stored = hash_password(password or PASSWORD)
     with _unit():
         user = User(
