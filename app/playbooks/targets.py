@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -27,7 +27,7 @@ OFFERED = 500
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was chosen. Servers of ``server_ids`` and servers with any of ``tags`` in ``environment`` add up.
+    """What was chosen. Servers of ``server_ids``, those with any of ``tags`` and those of ``environment`` add up.
 
     ``limit`` narrows them: host names separated by commas, ``*`` and ``?`` as wildcards, ``!`` leaves out.
     """
@@ -75,13 +75,15 @@ def _matching(actor: Actor, selection: Selection) -> Sequence[Server]:
     statement = scoped(actor, Server).where(Server.is_active.is_(True))
     if not can(actor, Permission.SERVER_ADMIN):
         statement = statement.where(Server.is_controller.is_(False), Server.connection != Connection.LOCAL)
+    wanted = []
     if selection.environment:
-        statement = statement.where(Server.environment == selection.environment.lower())
+        wanted.append(Server.environment == selection.environment.lower())
     if selection.tags:
         tagged = select(ServerTag.server_id).where(
             ServerTag.tenant_id == actor.tenant_id, ServerTag.tag.in_([tag.lower() for tag in selection.tags])
         )
-        statement = statement.where(Server.id.in_(tagged))
+        wanted.append(Server.id.in_(tagged))
+    statement = statement.where(or_(*wanted))
     # One more than allowed is enough to say that there are too many.
     return db.session.scalars(statement.limit(settings().max_servers_per_launch + 1)).all()
 

@@ -158,7 +158,7 @@ def test_servers_are_chosen_by_tag_environment_and_name(house: House, ready: tup
         (Selection(tags=("web",)), ["web-1", "web-2"]),
         (Selection(tags=("web", "db")), ["db-1", "web-1", "web-2"]),
         (Selection(environment="live"), ["db-1", "web-2"]),
-        (Selection(tags=("web",), environment="live"), ["web-2"]),
+        (Selection(tags=("db",), environment="staging"), ["db-1", "web-1"]),
         (Selection(server_ids=(ready[1],), environment="live"), ["db-1", "web-1", "web-2"]),
         (Selection(environment="live", limit="web-*"), ["web-2"]),
         (Selection(tags=("web", "db"), limit="*, !db-1"), ["web-1", "web-2"]),
