@@ -19,6 +19,11 @@ TABLE = Path(__file__).with_name("matrix.txt")
 # "METHOD route" -> a body that passes the schema: JSON under /api/, form fields elsewhere.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/api-keys": {"name": "more"},
+    "POST /api/v1/jobs": {"playbook_id": 2_000_000_000, "server_id": 2_000_000_000},
+    "POST /api/v1/launches": {"playbook_id": 2_000_000_000, "server_ids": [2_000_000_000]},
+    "POST /api/v1/playbook-projects": {"source": "sample"},
+    "POST /api/v1/playbooks": {"name": "one", "file_name": "one.yml", "content": "- hosts: all\n"},
+    "PUT /api/v1/playbooks/<int:playbook_id>/content": {"content": "- hosts: all\n"},
     "POST /api/v1/servers": {"hostname": "web-1", "ip_address": "192.0.2.1"},
     "POST /api/v1/tickets": {"title": "Backups are late"},
     "POST /api/v1/tickets/<uuid:ticket_id>/comments": {"body": "Seen"},
