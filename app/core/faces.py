@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from flask import Response
@@ -57,8 +57,13 @@ def plain_text(pieces: Iterable[str], filename: str | None = None) -> Response:
         text.write(piece.encode("utf-8", "replace"))
     size = text.tell()
     text.seek(0)
-    response = Response(iter(lambda: text.read(65_536), b""), mimetype="text/plain; charset=utf-8")
-    response.call_on_close(text.close)
+
+    def chunks() -> Iterator[bytes]:
+        with text:
+            while chunk := text.read(65_536):
+                yield chunk
+
+    response = Response(chunks(), mimetype="text/plain; charset=utf-8")
     response.headers["Content-Length"] = str(size)
     if filename is not None:
         response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, has_app_context
 
 from app.accounts.models import Tenant, User
 from app.core.actor import Actor, Role, Via
@@ -26,6 +27,7 @@ from app.runners.base import RunFile, RunSpec
 class House:
     """One tenant with an admin, a playbook row and servers, and short ways to act in it."""
 
+    app: Flask
     actor: Actor
     playbook_id: int
     servers: dict[str, int]
@@ -45,17 +47,25 @@ class House:
             playbook_id=self.playbook_id,
             **changes,
         )
-        with tenant_scope(self.actor.tenant_id), unit_of_work():
-            return service.submit(self.actor, submission).uuid
+        return str(self.write(lambda: service.submit(self.actor, submission).uuid))
+
+    @contextmanager
+    def context(self) -> Iterator[None]:
+        """An application context, unless the test has pushed one."""
+        if has_app_context():
+            yield
+            return
+        with self.app.app_context():
+            yield
 
     def read(self, work: Callable[[], Any]) -> Any:
         """Call ``work`` in a reading unit of this tenant."""
-        with tenant_scope(self.actor.tenant_id), unit_of_work(writes=False):
+        with self.context(), tenant_scope(self.actor.tenant_id), unit_of_work(writes=False):
             return work()
 
     def write(self, work: Callable[[], Any]) -> Any:
         """Call ``work`` in a writing unit of this tenant."""
-        with tenant_scope(self.actor.tenant_id), unit_of_work():
+        with self.context(), tenant_scope(self.actor.tenant_id), unit_of_work():
             return work()
 
     def run_id(self, launch_uuid: str) -> int:
@@ -114,9 +124,9 @@ class PlaybookText:
 
 
 @pytest.fixture
-def house(app_context: Flask) -> Iterator[House]:
+def house(app: Flask) -> Iterator[House]:
     """A tenant with four servers a, b, c, d on this machine's interpreter."""
-    with system_scope("test"), unit_of_work():
+    with app.app_context(), system_scope("test"), unit_of_work():
         tenant = Tenant(name="One", slug="one")
         db.session.add(tenant)
         db.session.flush()
@@ -139,6 +149,7 @@ def house(app_context: Flask) -> Iterator[House]:
         db.session.add_all([playbook, *servers])
         db.session.flush()
         made = House(
+            app=app,
             actor=Actor(tenant.id, user.id, Role.ADMIN, "ada", Via.SESSION),
             playbook_id=playbook.id,
             servers={server.hostname: server.id for server in servers},

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from config import Settings
 from tests.jobs.conftest import House
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("app_context")]
 
 
 def carrier(settings: Settings) -> Carrier:
@@ -199,7 +200,9 @@ def test_an_executor_killed_in_the_middle_leaves_a_lost_job_with_a_gapless_log(
 """
     uuid = house.launch("a")
     run_id = house.run_id(uuid)
-    child = multiprocessing.get_context("spawn").Process(target=_carry_in_child, args=(settings, run_id, house))
+    child = multiprocessing.get_context("spawn").Process(
+        target=_carry_in_child, args=(settings, run_id, replace(house, app=None))
+    )
     child.start()
     wait_until(lambda: house.jobs(uuid)["a"].log_lines >= 120, 60, "forty items of three lines")
     assert child.pid is not None

@@ -19,7 +19,7 @@ from app.jobs.workers import this_process
 from config import Settings
 from tests.jobs.conftest import House
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("app_context")]
 
 
 def claim(house: House, settings: Settings, uuid: str) -> Claim | None:

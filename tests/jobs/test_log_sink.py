@@ -28,7 +28,7 @@ from app.runners.spool import SPOOL_NAME
 from config import Settings
 from tests.jobs.conftest import House
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("app_context")]
 
 
 def begin(house: House, settings: Settings, *names: str) -> tuple[Claim, dict[str, int]]:

@@ -1,0 +1,3 @@
+"""The REST face of launches, jobs and logs."""
+
+from __future__ import annotations
