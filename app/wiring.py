@@ -34,7 +34,7 @@ MODEL_MODULES = (
     "app.tickets.models",
 )
 # Connected at start: they register job kinds and listen to signals.
-SUBSCRIBERS = ("app.playbooks.job_kind", "app.tickets.subscribers")
+SUBSCRIBERS = ("app.jobs.subscribers", "app.playbooks.job_kind", "app.tickets.subscribers")
 TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks")
 # What each slice sees to at every start, "module:function"; the function takes the tenant's system actor, makes what
 # is missing and leaves the rest alone.

@@ -71,6 +71,8 @@ def _headers(error: AppError) -> dict[str, str]:
     headers: dict[str, str] = {}
     if isinstance(error, RateLimited | Unavailable):
         headers["Retry-After"] = str(error.retry_after_seconds)
+    elif error.status == 429:  # the general limit, counted by the minute
+        headers["Retry-After"] = "60"
     if isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = "Bearer"
     return headers

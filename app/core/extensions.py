@@ -7,8 +7,9 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_migrate import Migrate
-from flask_smorest import Api
+from flask_smorest import Api, Blueprint
 from flask_wtf import CSRFProtect
+from marshmallow import RAISE
 
 from app.core.error_schema import ErrorSchema
 
@@ -22,11 +23,16 @@ class JsonErrorsLater(Api):  # type: ignore[misc]  # flask-smorest has no types
         """Do nothing; ``core.error_pages`` is the one place that renders errors."""
 
 
+# webargs drops unknown query parameters whatever a schema says; here an unknown one is an error (422) everywhere.
+Blueprint.ARGUMENTS_PARSER.DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(
+    ("json", "form", "json_or_form", "query", "files"), RAISE
+)
+
 login_manager = LoginManager()
 csrf = CSRFProtect()
 migrate = Migrate()
 api = JsonErrorsLater()
-limiter = Limiter(key_func=get_remote_address, headers_enabled=True, swallow_errors=True)
+limiter = Limiter(key_func=get_remote_address, swallow_errors=True)
 
 
 def is_api_path(path: str) -> bool:
