@@ -7,16 +7,13 @@ import importlib
 import os
 import signal
 import sys
-import threading
-from types import FrameType
 
-from app.standalone import environment
+from app.standalone import environment, terminal
 from app.standalone.errors import StartError
 from app.standalone.folder import DataFolder
 from app.standalone.platform import (
     DEFAULT_HOST,
     DEFAULT_PORT,
-    FirstAdmin,
     keeper_command,
     migrate,
     start,
@@ -24,38 +21,11 @@ from app.standalone.platform import (
 )
 
 
-def _write(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def announce(admin: FirstAdmin | None) -> None:
-    """Print the first administrator's one-time password; nothing after the first start."""
-    if admin is not None:
-        _write("")
-        _write(f"    First sign-in: user {admin.username}, one-time password {admin.password}")
-        _write("    It is shown only now, and a password of your own is asked for when you sign in.")
-        _write("")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Start the platform and keep it until SIGINT or SIGTERM; a second signal kills."""
-    stopped = threading.Event()
-    first = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if first.is_set():
-            platform.supervisor.interrupt()
-        first.set()
-        stopped.set()
-
-    with start(host=arguments.host, port=arguments.port, write=_write, tell=_write) as platform:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, on_signal)
-        announce(platform.first_admin)
-        _write(f"Millwright runs on {platform.base_url} (data in {platform.folder.path}). Ctrl-C stops it.")
-        stopped.wait()
-        _write("Stopping; running jobs get a moment. Ctrl-C again kills.")
+    with start(host=arguments.host, port=arguments.port, write=terminal.write, tell=terminal.write) as platform:
+        terminal.announce(platform.first_admin)
+        terminal.stay(platform)
     return 0
 
 
