@@ -5,7 +5,7 @@ ARGS ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-setup mysql-sandbox bench lint format migrate worker keeper venv venv-dev clean
+.PHONY: help run demo test test-setup mysql-sandbox bench lint format migrate worker keeper flask venv venv-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -42,6 +42,9 @@ worker: venv ## One more worker beside `make run`
 
 keeper: venv ## One more keeper beside `make run` (one of them leads)
 	@$(BIN)/python -m app.standalone keeper
+
+flask: venv ## A command on the data of `make run`: make flask ARGS="audit verify"
+	@$(BIN)/python -m app.standalone flask $(ARGS)
 
 venv:
 	@scripts/venv $(VENV) requirements.txt

@@ -1,4 +1,4 @@
-"""``python -m app.standalone run | demo | migrate | worker | keeper``: behind the Makefile's targets."""
+"""``python -m app.standalone run | demo | migrate | worker | keeper | flask ...``: behind the Makefile's targets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from app.standalone.folder import DataFolder
 from app.standalone.platform import (
     DEFAULT_HOST,
     DEFAULT_PORT,
+    flask_command,
     keeper_command,
     migrate,
     start,
@@ -60,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--exit", action="store_true", help="stop after the story")
     for name in ("migrate", "worker", "keeper"):
         commands.add_parser(name)
+    flask = commands.add_parser("flask", help="a command of the platform, for instance: flask audit verify")
+    flask.add_argument("words", nargs=argparse.REMAINDER, help="what follows the word flask")
     return described
 
 
@@ -75,6 +78,8 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.command == "migrate":
             migrate(_settings())
             return 0
+        if arguments.command == "flask":
+            return _become(flask_command(*arguments.words))
         return _become(worker_command(f"extra-{os.getpid()}") if arguments.command == "worker" else keeper_command())
     except StartError as error:
         sys.stderr.write(f"millwright: {error}\n")

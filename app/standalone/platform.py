@@ -50,10 +50,16 @@ class Platform:
         return run_flask(self.environment, *arguments)
 
 
+def flask_command(*arguments: str) -> list[str]:
+    """Return the command line of ``flask ARGUMENTS``."""
+    return [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+
+
 def run_flask(settings: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``flask --app wsgi ...`` in a process of its own."""
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=dict(settings), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        flask_command(*arguments), cwd=ROOT, env=dict(settings), capture_output=True, text=True, check=False
+    )
 
 
 def choose_port(host: str, wanted: int | None) -> int:
@@ -102,7 +108,7 @@ def worker_command(name: str) -> list[str]:
 
 def keeper_command() -> list[str]:
     """Return the keeper's command line."""
-    return [sys.executable, "-m", "flask", "--app", "wsgi", "keeper"]
+    return flask_command("keeper")
 
 
 def _answers(base_url: str) -> bool:
