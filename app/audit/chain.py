@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Table, insert, select, update
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.mysql import insert as mysql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from app.audit.canonical import GENESIS, AuditKeys
+from app.audit.canonical import FIELDS, GENESIS, AuditKeys
 from app.audit.models import AuditEntry, AuditHead
 from app.core.runtime import settings
 
 ENTRIES = cast(Table, AuditEntry.__table__)
 HEADS = cast(Table, AuditHead.__table__)
+_LINKED = ("seq", "key_id", "prev_hash", "hash")  # known only under the head's lock
+_HEAD_ON_SQLITE = "SELECT seq, hash FROM audit_heads WHERE tenant_id = ?"  # whose writers are alone already
+_HEAD_ON_SERVER = "SELECT seq, hash FROM audit_heads WHERE tenant_id = %s FOR UPDATE"
+_PLAIN = tuple(name for name in FIELDS if name not in _LINKED)
 
 
 class AuditError(RuntimeError):
@@ -46,28 +52,46 @@ def append(connection: Connection, entries: list[dict[str, Any]]) -> None:
 
 def _append_to(connection: Connection, tenant_id: int, entries: list[dict[str, Any]]) -> None:
     keys = audit_keys()
+    marks = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    insert_sql, move_sql = _statements(marks)
+    values = [[_stored(entry.get(name)) for name in _PLAIN] for entry in entries]
     seq, previous = _locked_head(connection, tenant_id)
     before = seq
-    for entry in entries:
+    for entry, row in zip(entries, values, strict=True):
         seq += 1
-        entry.update(seq=seq, key_id=keys.active, prev_hash=previous)
-        previous = keys.link(previous, entry)  # type: ignore[assignment]  # the active key is always here
-        entry["hash"] = previous
-    connection.execute(insert(ENTRIES), entries)
-    moved = cast(
-        CursorResult[Any],
-        connection.execute(
-            update(HEADS).where(HEADS.c.tenant_id == tenant_id, HEADS.c.seq == before).values(seq=seq, hash=previous)
-        ),
-    )
+        entry.update(seq=seq, key_id=keys.active)
+        link = keys.link(previous, entry)
+        assert link is not None  # the active key is always here
+        row += [seq, keys.active, previous, link]
+        previous = link
+    connection.exec_driver_sql(insert_sql, [tuple(row) for row in values])
+    moved = connection.exec_driver_sql(move_sql, (seq, previous, tenant_id, before))
     if moved.rowcount != 1:
         raise AuditError(f"the head of tenant {tenant_id}'s audit chain moved while it was locked")
 
 
+@lru_cache(maxsize=2)
+def _statements(mark: str) -> tuple[str, str]:
+    """INSERT and UPDATE as the driver takes them: compiling them under the lock is what others would wait for."""
+    names = [*_PLAIN, *_LINKED]
+    columns = ", ".join(f"`{name}`" for name in names)
+    # Names are the constants above; every value is bound.
+    return (
+        f"INSERT INTO audit_logs ({columns}) VALUES ({', '.join([mark] * len(names))})",  # noqa: S608
+        f"UPDATE audit_heads SET seq = {mark}, hash = {mark} WHERE tenant_id = {mark} AND seq = {mark}",  # noqa: S608
+    )
+
+
+def _stored(value: Any) -> Any:
+    """The form in which the column types store a value."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
 def _locked_head(connection: Connection, tenant_id: int) -> tuple[int, bytes]:
-    found = connection.execute(
-        select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.tenant_id == tenant_id).with_for_update()
-    ).one_or_none()
+    sql = _HEAD_ON_SQLITE if connection.dialect.name == "sqlite" else _HEAD_ON_SERVER
+    found = connection.exec_driver_sql(sql, (tenant_id,)).one_or_none()
     if found is None:
         _make_head(connection, tenant_id)
         return _locked_head(connection, tenant_id)

@@ -16,6 +16,8 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, event
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from app.core import pool
+
 if TYPE_CHECKING:
     from config import Settings
 
@@ -70,7 +72,7 @@ def engine_options(settings: Settings, *, pool_size: int | None = None) -> dict[
     return {
         "connect_args": connect,
         "isolation_level": "READ COMMITTED",
-        "pool_pre_ping": True,
+        "pool_reset_on_return": None,  # core/pool.py resets and checks, without a round trip where it can
         "pool_size": pool_size or settings.database_pool_size,
         "pool_timeout": settings.database_pool_timeout_seconds,
         "pool_recycle": settings.database_pool_recycle_seconds,
@@ -98,6 +100,7 @@ def _on_sqlite_begin(connection: Any) -> None:
 
 event.listen(Engine, "connect", _on_sqlite_connect)
 event.listen(Engine, "begin", _on_sqlite_begin)
+pool.install()
 
 
 class UnitOfWorkError(RuntimeError):

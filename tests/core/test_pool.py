@@ -1,0 +1,63 @@
+"""Pooled connections: checked when taken, reset when given back, without statements where none are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.core.db import db, unit_of_work
+from tests.support.databases import TestDatabase
+
+
+@pytest.fixture
+def sent(app_context: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every command that PyMySQL sends: its text, or its number for those without."""
+    commands: list[str] = []
+    original = pymysql.connections.Connection._execute_command
+
+    def note(self: object, command: int, sql: str | bytes) -> None:
+        commands.append((sql.decode() if isinstance(sql, bytes) else sql) or str(command))
+        original(self, command, sql)
+
+    with unit_of_work() as session:
+        session.execute(text("SELECT 1"))
+    monkeypatch.setattr(pymysql.connections.Connection, "_execute_command", note)
+    return commands
+
+
+@pytest.mark.database
+def test_a_unit_of_work_costs_its_statements_and_a_commit(database: TestDatabase, sent: list[str]) -> None:
+    with unit_of_work() as session:
+        session.execute(text("SELECT 2"))
+    assert sent == ([] if database.kind == "sqlite" else ["SELECT 2", "COMMIT"])
+
+
+@pytest.mark.database
+def test_a_unit_that_fails_leaves_no_transaction_open(database: TestDatabase, sent: list[str]) -> None:
+    with pytest.raises(ZeroDivisionError), unit_of_work() as session:
+        session.execute(text("SELECT 2"))
+        raise ZeroDivisionError
+    assert database.kind == "sqlite" or sent[:2] == ["SELECT 2", "ROLLBACK"]
+
+
+@pytest.mark.database
+def test_a_connection_that_is_given_back_unfinished_is_rolled_back(database: TestDatabase, sent: list[str]) -> None:
+    connection = db.engine.raw_connection()
+    connection.cursor().execute("SELECT 2")
+    connection.close()
+    assert sent == ([] if database.kind == "sqlite" else ["SELECT 2", "ROLLBACK"])
+
+
+@pytest.mark.database
+def test_a_connection_that_the_server_closed_is_replaced(database: TestDatabase, app_context: Flask) -> None:
+    if database.server is None:
+        return  # SQLite has no server
+    with unit_of_work() as session:
+        before = session.scalar(text("SELECT CONNECTION_ID()"))
+    database.server.execute(f"KILL {before}")
+    with unit_of_work() as session:
+        assert session.scalar(text("SELECT CONNECTION_ID()")) != before
