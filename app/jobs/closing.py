@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, case, func, literal, or_, select, update
@@ -194,7 +194,7 @@ def _audit_end(run: Run, launch: Launch, outcomes: list[Outcome]) -> None:
     )
 
 
-def payload(run: Run, launch: Launch, jobs: list[Job], now: datetime) -> RunFinished:
+def payload(run: Run, launch: Launch, jobs: Sequence[Job], now: datetime) -> RunFinished:
     """Return what receivers of ``run_finished`` get, from rows that are already final."""
     return RunFinished(
         tenant_id=run.tenant_id,

@@ -16,7 +16,8 @@ from app.core.db_time import database_now
 from app.core.runtime import settings
 from app.core.state_machine import transition
 from app.core.tenancy import system_scope, tenant_scope
-from app.jobs.events import FinishedJob, RunFinished
+from app.jobs import closing
+from app.jobs.events import RunFinished
 from app.jobs.models import Launch, Run
 from app.tickets import queries
 from app.tickets.history import EventKind, add_event
@@ -49,34 +50,7 @@ def finished_event(run_id: int) -> RunFinished:
     """Return what ``run_finished`` said of a run of the current tenant, rebuilt from its rows."""
     run = db.session.get_one(Run, run_id)
     launch = db.session.get_one(Launch, run.launch_id)
-    return RunFinished(
-        tenant_id=run.tenant_id,
-        run_id=run.id,
-        run_uuid=run.uuid,
-        launch_id=launch.id,
-        kind=run.kind,
-        subject_type=launch.subject_type,
-        subject_id=launch.subject_id,
-        title=launch.title,
-        is_check=launch.is_check,
-        user_id=launch.user_id,
-        completed_at=run.completed_at or database_now(),
-        failure_code=run.failure_code,
-        jobs=[
-            FinishedJob(
-                id=job.id,
-                job_uuid=job.job_id,
-                server_id=job.server_id,
-                playbook_id=job.playbook_id,
-                status=job.status,
-                failure_code=job.failure_code,
-                error_message=job.error_message,
-                failed_task=job.failed_task,
-                failed_module=job.failed_module,
-            )
-            for job in queries.final_jobs(run_id)
-        ],
-    )
+    return closing.payload(run, launch, queries.final_jobs(run_id), run.completed_at or database_now())
 
 
 def close_resolved(limit: int = 200) -> int:
