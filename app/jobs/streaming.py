@@ -57,5 +57,4 @@ def _stream(app: PlatformFlask, places: dict[str, int], render_id: Callable[[dic
     stream = Stream(app, jobs, places, render_id)
     response = Response(stream.events(), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
-    response.direct_passthrough = True
     return response

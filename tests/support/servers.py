@@ -57,6 +57,8 @@ class DatabaseServer:
     process: Process
     folder: Path
     leftovers: list[Path] = field(default_factory=list)
+    account: str | None = None  # of the system, that it runs as; None: that of the tests
+    chroot: Path | None = None
 
     def connect(self, database: str | None = None) -> pymysql.connections.Connection[pymysql.cursors.Cursor]:
         """A new autocommit connection of the administrator; the caller closes it."""
@@ -80,6 +82,13 @@ class DatabaseServer:
                     cursor.execute(statement)
         finally:
             connection.close()
+
+    def restart(self) -> None:
+        """Start it again after its end, with the same data, port and options; returns when it answers."""
+        argv = [str(word) for word in self.process.popen.args if not str(word).startswith("--init-file=")]
+        log = self.process.log
+        self.process = start(argv, name=self.process.name, log=log, user=self.account, chroot=self.chroot)
+        _await_ready(self)
 
     def stop(self) -> None:
         """End the server at once and remove its folder."""
@@ -170,7 +179,7 @@ def start_mariadb(*, durable: bool = False, options: Sequence[str] = ()) -> Data
         log=folder / "server.log",
         user=user,
     )
-    return _await_ready(DatabaseServer("mariadb", port, password, process, folder))
+    return _await_ready(DatabaseServer("mariadb", port, password, process, folder, account=user))
 
 
 def start_mysql(*, durable: bool = False, options: Sequence[str] = ()) -> DatabaseServer:
@@ -206,4 +215,6 @@ def start_mysql(*, durable: bool = False, options: Sequence[str] = ()) -> Databa
         user=mysql_sandbox.USER,
         chroot=sandbox.root,
     )
-    return _await_ready(DatabaseServer("mysql", port, password, process, log_folder, [outside]))
+    server = DatabaseServer("mysql", port, password, process, log_folder, [outside])
+    server.account, server.chroot = mysql_sandbox.USER, sandbox.root
+    return _await_ready(server)

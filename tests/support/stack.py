@@ -88,9 +88,14 @@ class Stack:
 
     def start_worker(self) -> Process:
         """Start one more Celery worker and wait until it listens."""
+        process = self.launch_worker()
+        wait_until(lambda: self._alive(process) and "ready." in process.output(), timeout=60, message="the worker")
+        return process
+
+    def launch_worker(self) -> Process:
+        """Start one more Celery worker without waiting for anything."""
         process = self._launch("worker", platform.worker_command(f"w{len(self.workers)}-{self.marker}"))
         self.workers.append(process)
-        wait_until(lambda: self._alive(process) and "ready." in process.output(), timeout=60, message="the worker")
         return process
 
     def start_keeper(self) -> Process:
