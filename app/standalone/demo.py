@@ -101,8 +101,22 @@ class Story:
         self._client = client
         self._colours = sys.stdout.isatty()
 
-    def _print_line(self, text: str) -> None:
-        say("   | " + (text + "\x1b[0m" if self._colours else _COLOURS.sub("", text)))
+    def _print_log(self, job: Any) -> list[int]:
+        """Print a job's lines as they come, under the names of their tasks; return their numbers."""
+        numbers: list[int] = []
+        names: dict[int, str] = {}
+        task = 0
+        for line in self._client.follow(job["job_id"], JOB_SECONDS):
+            numbers.append(line["n"])
+            if line["s"] != task:
+                task = line["s"]
+                if task not in names:
+                    results = self._client.ask(f"/launches/{job['launch_uuid']}/results")
+                    names = {known["seq"]: known["name"] for known in results["tasks"]}
+                say(f"   | TASK [{names.get(task, 'outside of a task')}]")
+            text = line["x"]
+            say("   | " + (text + "\x1b[0m" if self._colours else _COLOURS.sub("", text)))
+        return numbers
 
     def run_playbook(self, name: str, extra_vars: dict[str, Any], wanted: str) -> Any:
         """Launch a playbook on this machine, print its log as it grows and return the job as it ended."""
@@ -115,10 +129,7 @@ class Story:
         job = self._client.ask("/jobs", body=body)
         say(f"   Job #{job['number']}: '{name}' on {SERVER} (this machine)")
         say(f"   {self._platform.base_url}/jobs/{job['job_id']}")
-        numbers = []
-        for line in self._client.follow(job["job_id"], JOB_SECONDS):
-            numbers.append(line["n"])
-            self._print_line(line["x"])
+        numbers = self._print_log(job)
         job = self._client.ask(f"/jobs/{job['job_id']}")
         if numbers != list(range(1, job["log_lines"] + 1)) or not job["log_complete"]:
             raise StoryError(f"Job #{job['number']} has {job['log_lines']} lines, the stream gave {len(numbers)}.")

@@ -29,8 +29,8 @@ def _path_without_redis(folder: Path) -> str:
     return f"{Path(sys.executable).parent}:{folder}"
 
 
-def _demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.standalone", "demo", *arguments]
+def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.standalone", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
@@ -41,12 +41,13 @@ def test_the_demo_shows_a_success_a_failure_its_ticket_and_an_intact_chain_twice
     environment["PATH"] = _path_without_redis(tmp_path / "bin")
     port = str(free_port())
 
-    first = _demo(environment, "--exit", "--port", port)
-    second = _demo(environment, "--exit", "--port", port)
+    first = _run(environment, "demo", "--exit", "--port", port)
+    second = _run(environment, "demo", "--exit", "--port", port)
 
     for done in (first, second):
         assert done.returncode == 0, done.stdout + done.stderr
         assert "| " + '    "msg": "Good day from controller, 3 of 3"' in done.stdout
+        assert "| TASK [Say hello]" in done.stdout
         assert "Ended as 'success'" in done.stdout
         assert "| fatal: [controller]: FAILED!" in done.stdout
         assert "Ended as 'failed'" in done.stdout
@@ -65,6 +66,9 @@ def test_the_demo_shows_a_success_a_failure_its_ticket_and_an_intact_chain_twice
         keys = database.execute("SELECT name, is_active FROM api_keys").fetchall()
     database.close()
     assert keys == [("make demo", 0), ("make demo", 0)]
+    verified = _run(environment, "flask", "audit", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.startswith("default: intact.")
     assert processes_with_marker(f"{MARKER}={marker}") == []
 
 
@@ -74,6 +78,6 @@ def test_a_demo_whose_port_is_taken_says_so_and_ends_with_1(tmp_path: Path) -> N
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = _demo(environment, "--exit", "--port", str(port))
+        done = _run(environment, "demo", "--exit", "--port", str(port))
     assert done.returncode == 1
     assert f"Port {port} on 127.0.0.1 is taken" in done.stderr
