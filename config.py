@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     sign_in_user_limit: int = Field(10, ge=3, description="Failed sign-ins of one user in the window.")
     sign_in_address_limit: int = Field(50, ge=3, description="Failed sign-ins from one address in the window.")
     sign_in_window_minutes: int = Field(15, ge=1, description="The window of both limits.")
+    idempotency_days: int = Field(7, ge=1, le=365, description="A repeated Idempotency-Key is known this long.")
     api_key_days: int = Field(90, ge=1, le=3650, description="Lifetime of an API key unless given.")
 
     # Engine

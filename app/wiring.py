@@ -53,6 +53,7 @@ CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("due tickets", 5.0, True, "app.tickets.keeping:open_due_tickets"),
     ("closing of resolved tickets", 300.0, True, "app.tickets.keeping:close_resolved"),
     ("overdue connection tests", 10.0, False, "app.inventory.connection_test:ring_overdue_tests"),
+    ("clearing away of sessions, tries and idempotency keys", 600.0, False, "app.accounts.pruning:prune_accounts"),
     ("audit anchor", None, False, "app.audit.anchor:anchor_heads"),
 )
 
@@ -110,7 +111,6 @@ def flask_config(settings: Settings) -> dict[str, Any]:
         "OPENAPI_URL_PREFIX": API_PREFIX,
         "OPENAPI_JSON_PATH": "openapi.json",
         "RATELIMIT_STORAGE_URI": "memory://",
-        "RATELIMIT_DEFAULT": f"{settings.rate_limit_per_minute} per minute",
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
         "MILLWRIGHT_SETTINGS": settings,
     }

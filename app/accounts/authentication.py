@@ -20,6 +20,7 @@ from app.core.db import in_unit_of_work
 from app.core.errors import NotSignedIn
 from app.core.extensions import is_api_path, login_manager
 from app.core.flask_app import PlatformFlask
+from app.core.rate_key import remember_good_key
 
 # What somebody with a one-time password may still do.
 BEFORE_PASSWORD_CHANGE = frozenset(
@@ -78,7 +79,9 @@ def _from_header() -> Identity | None:
         return None
     if scheme.lower() != "bearer":
         raise NotSignedIn
-    return identity.find_by_key(text.strip(), origin())
+    found = identity.find_by_key(text.strip(), origin())
+    remember_good_key()
+    return found
 
 
 def authenticate() -> Actor | None:

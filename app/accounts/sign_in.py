@@ -8,15 +8,14 @@ the limit can pass. All refusals look alike, and cost alike.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import select, update
 
-from app.accounts import trail
+from app.accounts import attempts, trail
+from app.accounts.attempts import Attempt
 from app.accounts.identity import Origin
-from app.accounts.models import SignInAttempt, Tenant, User
+from app.accounts.models import Tenant, User
 from app.accounts.passwords import hash_password, needs_rehash, verify_password
 from app.accounts.sessions import open_session
 from app.audit import service as audit
@@ -44,14 +43,6 @@ class SignInRefused(AppError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
-    attempt_id: int
-    user: Any | None  # row of _find
-    over_limit: bool
-    first_over_limit: bool
-
-
 def normal_username(text: str) -> str:
     """Return a user name as it is stored: NFKC, no space around it, lower case."""
     return unicodedata.normalize("NFKC", text).strip().lower()
@@ -74,48 +65,10 @@ def _find(username: str) -> Any | None:
     return row if row is not None and row.username == username else None
 
 
-def _failures(column: Any, value: Any) -> int:
-    since = database_now() - timedelta(minutes=settings().sign_in_window_minutes)
-    counted = db.session.scalar(
-        select(func.count())
-        .select_from(SignInAttempt)
-        .where(column == value, SignInAttempt.succeeded.is_(False), SignInAttempt.attempted_at > since)
-    )
-    return counted or 0
-
-
-def _take_place(username: str, origin: Origin) -> _Try:
-    with system_scope("sign-in"):
-        with unit_of_work():
-            user = _find(username)
-            attempt = SignInAttempt(
-                user_id=user.id if user else None,
-                ip_address=origin.ip_address,
-                succeeded=False,
-                attempted_at=database_now(),
-            )
-            db.session.add(attempt)
-            db.session.flush()
-            attempt_id = attempt.id
-        # After the COMMIT: whoever is the n-th to commit sees at least n.
-        with unit_of_work(writes=False):
-            excess = []
-            if user is not None:
-                excess.append(_failures(SignInAttempt.user_id, user.id) - settings().sign_in_user_limit)
-            if origin.ip_address is not None:
-                by_address = _failures(SignInAttempt.ip_address, origin.ip_address)
-                excess.append(by_address - settings().sign_in_address_limit)
-    over = max(excess, default=0)
-    return _Try(attempt_id, user, over > 0, over == 1)
-
-
-def _refuse(attempt: _Try, origin: Origin, reason: str) -> None:
-    """Record a refusal; of tries beyond the limit only the first stays, or a lock would never end."""
-    user = attempt.user
+def _refuse(user: Any | None, attempt: Attempt, origin: Origin, reason: str) -> None:
     tenant_id = user.tenant_id if user else trail.DEFAULT_TENANT
     with tenant_scope(tenant_id), unit_of_work():
-        if attempt.over_limit and not attempt.first_over_limit:
-            db.session.execute(delete(SignInAttempt).where(SignInAttempt.id == attempt.attempt_id))
+        if not attempts.keep_failure(attempt):
             return
         actor = trail.stranger(origin, tenant_id=tenant_id, user_id=user.id if user else None)
         if db.session.get(Tenant, tenant_id) is not None:  # before the first start there is no log to write to
@@ -130,13 +83,14 @@ def sign_in(username: str, password: str, origin: Origin) -> str:
     Opens units of work of its own. Raises SignInRefused, the same for every cause; Unavailable when too many
     passwords are being checked.
     """
-    attempt = _take_place(normal_username(username[: USERNAME_LENGTH * 2]), origin)
-    user = attempt.user
+    with system_scope("sign-in"), unit_of_work(writes=False):
+        user = _find(normal_username(username[: USERNAME_LENGTH * 2]))
+    attempt = attempts.take_place(user.id if user else None, origin)
     may_try = user is not None and user.may_sign_in and not attempt.over_limit
     fits = verify_password(password, user.password_hash if user is not None and may_try else None)
     if user is None or not may_try or not fits:
         reason = "too many tries" if attempt.over_limit else "wrong name or password, or inactive"
-        _refuse(attempt, origin, reason)
+        _refuse(user, attempt, origin, reason)
         raise SignInRefused
     fresh_hash = hash_password(password) if needs_rehash(user.password_hash) else user.password_hash
     with tenant_scope(user.tenant_id), unit_of_work():
@@ -148,9 +102,7 @@ def sign_in(username: str, password: str, origin: Origin) -> str:
             .execution_options(synchronize_session=False)
         )
         if getattr(done, "rowcount", 0) == 1:
-            db.session.execute(
-                update(SignInAttempt).where(SignInAttempt.id == attempt.attempt_id).values(succeeded=True)
-            )
+            attempts.mark_success(attempt)
             token = open_session(user.tenant_id, user.id, origin)
             actor = Actor(
                 user.tenant_id,

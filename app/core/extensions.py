@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_smorest import Api, Blueprint
@@ -12,6 +11,8 @@ from flask_wtf import CSRFProtect
 from marshmallow import RAISE
 
 from app.core.error_schema import ErrorSchema
+from app.core.rate_key import rate_key
+from app.core.runtime import settings
 
 
 class JsonErrorsLater(Api):  # type: ignore[misc]  # flask-smorest has no types
@@ -32,7 +33,13 @@ login_manager = LoginManager()
 csrf = CSRFProtect()
 migrate = Migrate()
 api = JsonErrorsLater()
-limiter = Limiter(key_func=get_remote_address, swallow_errors=True)
+# Over all addresses of the application together. A callable, because Flask-Limiter keeps what the first application of
+# a process was given.
+limiter = Limiter(
+    key_func=rate_key,
+    swallow_errors=True,
+    application_limits=[lambda: f"{settings().rate_limit_per_minute} per minute"],
+)
 
 
 def is_api_path(path: str) -> bool:

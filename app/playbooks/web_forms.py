@@ -25,7 +25,7 @@ def _whole(text: str, default: int | None) -> Any:
     text = text.strip()
     if not text:
         return default
-    return int(text) if text.isdigit() and len(text) < 10 else text
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else text
 
 
 def read_launch_form(playbook_id: int, specs: Sequence[VariableSpec], form: MultiDict[str, str]) -> dict[str, Any]:

@@ -1,52 +1,60 @@
-"""One row of another tenant for each id that a path may hold. A new parameter adds its maker here."""
+"""One row of another tenant for each id that a path, a query or a body may hold. A new parameter adds its line."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 from app.accounts.models import ApiKey, UserSession
-from app.core.db import db, unit_of_work
-from app.core.tenancy import system_scope
-from app.inventory.models import Server
 from tests import factories
 from tests.factories import PersonMade
+from tests.holdings import Holdings
+from tests.permissions.routes import UNKNOWN_NUMBER, UNKNOWN_UUID
 
-_count = itertools.count(1)
 
-
-def _api_key(owner: PersonMade) -> object:
+def _api_key(owner: PersonMade, _held: Holdings) -> object:
     factories.make_key(owner)
     return max(row.id for row in factories.rows(ApiKey) if row.tenant_id == owner.tenant_id)
 
 
-def _session(owner: PersonMade) -> object:
+def _session(owner: PersonMade, _held: Holdings) -> object:
     factories.make_session(owner)
     return max(row.id for row in factories.rows(UserSession) if row.tenant_id == owner.tenant_id)
 
 
-def _server(owner: PersonMade) -> object:
-    with factories.context(), system_scope("test"), unit_of_work():
-        server = Server(
-            tenant_id=owner.tenant_id, hostname=f"theirs-{next(_count)}.example.org", ip_address="192.0.2.9"
-        )
-        db.session.add(server)
-        db.session.flush()
-        return server.id
+Maker = Callable[[PersonMade, Holdings], object]
 
+# Beginning of the route, parameter -> a function that returns the id of a row of ``owner``'s tenant. The first wins.
+MAKERS: tuple[tuple[str, str, Maker], ...] = (
+    ("/me/keys/", "key_id", _api_key),
+    ("/api/v1/api-keys/", "key_id", _api_key),
+    ("/me/sessions/", "session_id", _session),
+    ("/servers/", "key_id", lambda _owner, held: held.host_key_id),
+    ("/api/v1/servers/", "key_id", lambda _owner, held: held.host_key_id),
+    ("/", "server_id", lambda _owner, held: held.server_id),
+    ("/", "playbook_id", lambda _owner, held: held.playbook_id),
+    ("/", "project_uuid", lambda _owner, held: held.project_uuid),
+    ("/", "launch_uuid", lambda _owner, held: held.launch_uuid),
+    ("/", "job_id", lambda _owner, held: held.job_id),
+    ("/", "ticket_id", lambda _owner, held: held.ticket_id),
+)
 
-# Beginning of the route, parameter -> a function that stores a row of ``owner``'s tenant and returns the id.
-MAKERS: dict[tuple[str, str], Callable[[PersonMade], object]] = {
-    ("/me/keys/", "key_id"): _api_key,
-    ("/api/v1/api-keys/", "key_id"): _api_key,
-    ("/me/sessions/", "session_id"): _session,
-    ("/servers/", "server_id"): _server,
-    ("/api/v1/servers/", "server_id"): _server,
+# The same for queries and bodies: field -> (of the other tenant, unknown).
+FIELDS: dict[str, Callable[[Holdings], tuple[object, object]]] = {
+    "server_id": lambda held: (held.server_id, UNKNOWN_NUMBER),
+    "server_ids": lambda held: ([held.server_id], [UNKNOWN_NUMBER]),
+    "jump_host_id": lambda held: (held.server_id, UNKNOWN_NUMBER),
+    "resource_id": lambda held: (held.server_id, UNKNOWN_NUMBER),
+    "playbook_id": lambda held: (held.playbook_id, UNKNOWN_NUMBER),
+    "project_id": lambda held: (held.project_id, UNKNOWN_NUMBER),
+    "user_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
+    "assignee_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
+    "job_id": lambda held: (held.job_id, UNKNOWN_UUID),
 }
 
 
-def make_foreign(route: str, names: list[str], owner: PersonMade) -> dict[str, object]:
-    """Store what the route's parameters name, in ``owner``'s tenant; parameters without a maker are left out."""
-    return {
-        name: make(owner) for (beginning, name), make in MAKERS.items() if name in names and route.startswith(beginning)
-    }
+def foreign_id(route: str, name: str, owner: PersonMade, held: Holdings) -> object:
+    """Return the id of a row of ``owner``'s tenant that the route's parameter ``name`` may mean."""
+    for beginning, parameter, make in MAKERS:
+        if parameter == name and route.startswith(beginning):
+            return make(owner, held)
+    raise AssertionError(f"{route}: say in tests/permissions/foreign.py whose id <{name}> is")

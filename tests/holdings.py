@@ -1,0 +1,73 @@
+"""What a tenant has, made through the product's own doors: a server, a playbook, a launch, its job, a ticket."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+
+from app.core.db import db, unit_of_work
+from app.core.tenancy import system_scope
+from app.inventory.models import HostKey
+from tests import factories
+from tests.factories import PersonMade
+
+CONTENT = "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: Say hello\n      ansible.builtin.ping:\n"
+_count = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Ids of one row of each kind. The launch waits: nobody carries it."""
+
+    user_id: int
+    server_id: int
+    host_key_id: int
+    playbook_id: int
+    project_id: int
+    project_uuid: str
+    launch_uuid: str
+    job_id: str
+    ticket_id: str
+
+
+def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
+    """Make one of each in the tenant of ``owner``, an administrator."""
+    number, headers = next(_count), factories.bearer(factories.make_key(owner))
+
+    def send(path: str, **body: Any) -> Any:
+        answer = app.test_client().post(f"/api/v1{path}", json=body, headers=headers)
+        assert answer.status_code < 300, f"{path}: {answer.get_data(as_text=True)}"
+        return answer.json
+
+    server = send("/servers", hostname=f"host-{number}.example.org", ip_address="192.0.2.9")
+    playbook = send("/playbooks", name=f"Hello {number}", file_name="hello.yml", content=CONTENT)
+    send(f"/playbooks/{playbook['id']}/approve")
+    job = send("/jobs", playbook_id=playbook["id"], server_id=server["id"])
+    ticket = send("/tickets", title="Backups are late", job_id=job["job_id"])
+    shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
+    assert shown
+    with factories.context(), system_scope("test"), unit_of_work():
+        key = HostKey(
+            tenant_id=owner.tenant_id,
+            server_id=server["id"],
+            key_type="ssh-ed25519",
+            public_key="AAAA",
+            fingerprint=f"SHA256:{number}",
+        )
+        db.session.add(key)
+        db.session.flush()
+        key_id = key.id
+    return Holdings(
+        owner.id,
+        server["id"],
+        key_id,
+        playbook["id"],
+        shown[0]["id"],
+        shown[0]["uuid"],
+        job["launch_uuid"],
+        job["job_id"],
+        ticket["ticket_id"],
+    )
