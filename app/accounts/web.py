@@ -46,7 +46,10 @@ def sign_in_submit() -> ResponseReturnValue:
         token = sign_in_person(form.get("username", ""), form.get("password", ""), origin())
     except SignInRefused as error:
         page = render_template(
-            "accounts/sign_in.html", next=target, errors={"_form": [error.message]}, form={"username": ""}
+            "accounts/sign_in.html",
+            next=target,
+            errors={"_form": [error.message]},
+            form={"username": form.get("username", "")[:80]},
         )
         return page, error.status
     begin_session(token)

@@ -99,7 +99,13 @@ def render_error(exception: Exception) -> ResponseReturnValue:
         target = request.full_path.rstrip("?") if request.method == "GET" else "/"
         return redirect(f"/sign-in?next={quote(target, safe='')}")
     else:
-        page = render_template("errors/error.html", error=error)
+        page = render_template(
+            "errors/error.html",
+            code=error.status,
+            message=error.message,
+            errors=error.errors,
+            retry_after_seconds=getattr(error, "retry_after_seconds", None),
+        )
         response = Response(page)
     response.status_code = error.status
     if isinstance(exception, HTTPException) and exception.code == 405:

@@ -48,7 +48,7 @@ def readiness() -> tuple[bool, list[Part]]:
     if database.ok:
         schema = _asked("schema", True, _schema)
         parts.append(schema)
-    parts.append(_asked("redis", False, _redis))
+    parts.append(_asked("redis", False, ask_redis))
     if database.ok:
         parts += [_asked("worker", False, _worker), _asked("keeper", False, _keeper)]
     return all(part.ok for part in parts if part.needed), parts
@@ -74,7 +74,8 @@ def _schema() -> str | None:
     return schema_problem()
 
 
-def _redis() -> str | None:
+def ask_redis() -> str | None:
+    """Return None when Redis answers a ping; redis.RedisError or OSError otherwise. Waits 0.3 s at most."""
     client = wake.connect()
     try:
         client.ping()
@@ -91,13 +92,14 @@ def _worker() -> str | None:
 
 
 def _keeper() -> str | None:
-    return None if _keeper_leads() else "no keeper leads; lost runs and due tickets are not noticed"
+    with unit_of_work(writes=False):
+        return None if keeper_leads() else "no keeper leads; lost runs and due tickets are not noticed"
 
 
-def _keeper_leads() -> bool:
+def keeper_leads() -> bool:
+    """Say whether a keeper holds the leader's lock, on whichever host it runs. Wants an open unit of work."""
     if not settings().is_sqlite:
-        with unit_of_work(writes=False):
-            return db.session.scalar(select(func.is_used_lock(LOCK_NAME))) is not None
+        return db.session.scalar(select(func.is_used_lock(LOCK_NAME))) is not None
     try:
         descriptor = os.open(settings().data_dir / "keeper.lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from redis import RedisError
+
+from app.audit.queries import last_verification
 from app.core.actor import Actor
 from app.core.permissions import Permission, can
 from app.dashboard import queries
+from app.dashboard.health import ask_redis, keeper_leads
 from app.jobs.listings import job_rows, launch_rows, usual_seconds
 from app.jobs.models import Launch
 from app.jobs.status import JobStatus
@@ -36,7 +40,7 @@ def live_context(actor: Actor, since: datetime) -> dict[str, Any]:
         "waiting": job_rows(queries.waiting_jobs(actor)) if sees_jobs else [],
         "tickets": ticket_rows(queries.urgent_tickets(actor)) if can(actor, Permission.TICKET_VIEW) else [],
         "workers": workers,
-        "health": health(workers, counts),
+        "health": health(actor, workers, counts),
     }
 
 
@@ -47,24 +51,53 @@ def _launches(launches: Sequence[Launch]) -> list[Any]:
     ]
 
 
-def health(workers: Sequence[queries.WorkerRow], counts: queries.Counts) -> list[Part]:
-    """Return the state of the machinery as the database knows it; that it answers is the first line."""
-    online = [worker for worker in workers if worker.state == "online"]
-    slots = sum(worker.concurrency for worker in online)
-    busy = sum(worker.running for worker in online)
-    parts = [Part("Database", "healthy", "answers")]
+def health(actor: Actor, workers: Sequence[queries.WorkerRow], counts: queries.Counts) -> list[Part]:
+    """Return the state of the machinery; that the database answers is the first line."""
+    parts = [Part("Database", "healthy", "answers"), _redis()]
     if queries.is_paused():
         parts.append(Part("Dispatch", "degraded", "paused: nothing new is started until it is resumed"))
     else:
         parts.append(Part("Dispatch", "healthy", "runs are handed to workers"))
+    parts += [_workers(workers, counts), _keeper()]
+    if can(actor, Permission.AUDIT_VIEW):
+        parts.append(_audit(actor))
+    return parts
+
+
+def _redis() -> Part:
+    try:
+        ask_redis()
+    except (RedisError, OSError):
+        return Part("Redis", "degraded", "does not answer: new runs and live lines come later than usual")
+    return Part("Redis", "healthy", "answers")
+
+
+def _workers(workers: Sequence[queries.WorkerRow], counts: queries.Counts) -> Part:
+    online = [worker for worker in workers if worker.state == "online"]
+    slots = sum(worker.concurrency for worker in online)
+    busy = sum(worker.running for worker in online)
     if not online:
         state, said = ("down", "none is online, so jobs wait") if counts.waiting else ("degraded", "none is online")
     elif busy >= slots and counts.waiting:
         state, said = "degraded", f"all {slots} slots are busy and jobs wait: start another worker"
     else:
         state, said = "healthy", f"{busy} of {slots} slots busy"
-    parts.append(Part("Workers", state, said))
-    overdue = queries.oldest_due_ticket()
-    if overdue is not None:
-        parts.append(Part("Keeper", "degraded", "failed jobs wait for their ticket: is `flask keeper` running?"))
-    return parts
+    return Part("Workers", state, said)
+
+
+def _keeper() -> Part:
+    if not keeper_leads():
+        return Part("Keeper", "down", "none leads: lost runs and due tickets are not noticed. Start `flask keeper`")
+    if queries.oldest_due_ticket() is not None:
+        return Part("Keeper", "degraded", "failed jobs wait for their ticket: look at its log")
+    return Part("Keeper", "healthy", "leads")
+
+
+def _audit(actor: Actor) -> Part:
+    found = last_verification(actor)
+    if found is None:
+        return Part("Audit log", "healthy", "not verified yet")
+    if not found.intact:
+        return Part("Audit log", "down", "the chain is broken: see the audit page")
+    entries = "1 entry" if found.entries == 1 else f"{found.entries:,} entries"
+    return Part("Audit log", "healthy", f"{entries} verified {found.verified_at:%d %b %H:%M} UTC")

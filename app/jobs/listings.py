@@ -18,6 +18,7 @@ from app.jobs.waiting import waiting_because
 
 EXPLAINED = 20  # pending rows of one page that get a waiting sentence; each costs a few queries
 MATRIX_TASKS = 60
+PRODUCTION = "production"  # environment whose names are typed before anything is stopped or repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +245,11 @@ def inputs_in_words(launch: Launch) -> list[tuple[str, str]]:
 
 
 def has_production(launch: Launch) -> bool:
-    """Say whether a server of environment ``production`` is among a launch's."""
+    """Say whether a production server is among a launch's."""
     statement = (
         select(Server.id)
         .join(Job, (Job.tenant_id == Server.tenant_id) & (Job.server_id == Server.id))
-        .where(Server.tenant_id == launch.tenant_id, Job.launch_id == launch.id, Server.environment == "production")
+        .where(Server.tenant_id == launch.tenant_id, Job.launch_id == launch.id, Server.environment == PRODUCTION)
         .limit(1)
     )
     return db.session.scalar(statement) is not None

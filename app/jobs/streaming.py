@@ -23,16 +23,20 @@ def job_stream(app: PlatformFlask, job_id: str, after: int, last_event_id: str |
     """Return the stream of one job; the id of an event is the number of the last line it holds."""
     if last_event_id is not None and last_event_id.isdecimal() and len(last_event_id) <= 10:
         after = int(last_event_id)
-    return _stream(app, {job_id: after}, lambda at: str(at[job_id]))
+    return _stream(app, lambda: {job_id: after}, lambda at: str(at[job_id]))
 
 
 def browser_stream(app: PlatformFlask, places: list[str], last_event_id: str | None) -> Response:
     """Return the stream of several jobs; ``places`` are "uuid:line", as are the parts of the event id."""
-    wanted = _places(places)
-    if last_event_id:
-        resumed = _places(last_event_id.split(",")[:MAX_JOBS])
-        wanted.update({uuid: line for uuid, line in resumed.items() if uuid in wanted})
-    return _stream(app, wanted, lambda at: ",".join(f"{uuid}:{line}" for uuid, line in at.items()))
+
+    def read() -> dict[str, int]:
+        wanted = _places(places)
+        if last_event_id:
+            resumed = _places(last_event_id.split(",")[:MAX_JOBS])
+            wanted.update({uuid: line for uuid, line in resumed.items() if uuid in wanted})
+        return wanted
+
+    return _stream(app, read, lambda at: ",".join(f"{uuid}:{line}" for uuid, line in at.items()))
 
 
 def _places(texts: list[str]) -> dict[str, int]:
@@ -47,10 +51,13 @@ def _places(texts: list[str]) -> dict[str, int]:
     return found
 
 
-def _stream(app: PlatformFlask, places: dict[str, int], render_id: Callable[[dict[str, int]], str]) -> Response:
+def _stream(
+    app: PlatformFlask, read_places: Callable[[], dict[str, int]], render_id: Callable[[dict[str, int]], str]
+) -> Response:
     jobs: list[Job] = []
     with app.request_unit():
         actor = current_actor()
+        places = read_places()  # after the sign-in: a stranger learns nothing about the query
         jobs.extend(queries.get_job(actor, uuid) for uuid in places)
         if hub_of(app).viewers() >= settings().max_stream_viewers:
             raise RateLimited("Too many live streams on this server just now. Poll the log instead.", 5)

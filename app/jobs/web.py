@@ -10,10 +10,12 @@ from flask.typing import ResponseReturnValue
 from app.core.errors import InvalidInput
 from app.core.faces import plain_text
 from app.core.flask_app import PlatformFlask, current_actor
+from app.core.permissions import Permission, require
 from app.jobs import finding, kinds, listings, log_queries, queries, service
 from app.jobs.models import Job, Launch
 from app.jobs.queries import JobFilter, LaunchFilter
 from app.jobs.schemas import JobPageQuery, LaunchPageQuery, LogQuery, SearchQuery
+from app.jobs.status import JOB_FINAL
 from app.jobs.streaming import browser_stream
 
 blueprint = Blueprint("jobs", __name__, template_folder="templates")
@@ -79,11 +81,39 @@ def launch_live(launch_uuid: Any) -> str:
 
 @blueprint.post("/launches/<uuid:launch_uuid>/cancel")
 def launch_cancel(launch_uuid: Any) -> ResponseReturnValue:
-    """Cancel a launch, then show it."""
-    return _act(
-        lambda: service.cancel_launch(current_actor(), str(launch_uuid)),
-        "Cancelling. What has been done stays done.",
-        url_for("jobs.launch", launch_uuid=launch_uuid),
+    """Cancel a launch after a question, then show it; with production servers in it its title has to be typed."""
+    actor = current_actor()
+    require(actor, Permission.JOB_CANCEL)
+    found = queries.get_launch(actor, str(launch_uuid))
+    target = url_for("jobs.launch", launch_uuid=launch_uuid)
+    if found.status not in JOB_FINAL:
+        servers = f"{found.jobs_total} server{'' if found.jobs_total == 1 else 's'}"
+        expected = found.title if listings.has_production(found) else None
+        if not _is_confirmed(expected):
+            title = f"Cancel launch L-{found.id}?"
+            message = f"{found.title} stops on {servers}. What has been done stays done."
+            return _ask(title, message, expected, "Cancel the launch", target)
+    service.cancel_launch(actor, str(launch_uuid))
+    flash("Cancelling. What has been done stays done.", "ok")
+    return redirect(target, 303)
+
+
+def _is_confirmed(expected: str | None) -> bool:
+    typed = request.form.get("confirm_name", "").strip()
+    return request.form.get("confirmed") == "1" and (expected is None or typed == expected.strip())
+
+
+def _ask(title: str, message: str, expected: str | None, label: str, back: str) -> str:
+    hidden = {name: value for name, value in request.form.items() if name == "only"}
+    return render_template(
+        "confirm.html",
+        title=title,
+        message=message,
+        expected_name=expected,
+        action=request.path,
+        hidden=hidden,
+        action_label=label,
+        back_url=back,
     )
 
 
@@ -94,7 +124,13 @@ def launch_relaunch(launch_uuid: Any) -> ResponseReturnValue:
     if only not in ("failed", "all"):
         raise InvalidInput(only="Choose 'failed' or 'all'.")
     actor = current_actor()
+    require(actor, Permission.JOB_LAUNCH)
     found = queries.get_launch(actor, str(launch_uuid))
+    if not found.is_check and listings.has_production(found) and not _is_confirmed(found.title):
+        which = "the servers where it failed" if only == "failed" else "all its servers"
+        message = f"{found.title} runs again on {which}, production among them."
+        back = url_for("jobs.launch", launch_uuid=launch_uuid)
+        return _ask(f"Relaunch L-{found.id}?", message, found.title, "Relaunch", back)
     again = kinds.get(found.kind).relaunch(actor, str(launch_uuid), only=only)
     return redirect(url_for("jobs.launch", launch_uuid=again.uuid), 303)
 
@@ -156,17 +192,18 @@ def job(job_id: Any) -> str:
 
 @blueprint.post("/jobs/<uuid:job_id>/cancel")
 def job_cancel(job_id: Any) -> ResponseReturnValue:
-    """Cancel a job, then show it."""
-    return _act(
-        lambda: service.cancel_job(current_actor(), str(job_id)),
-        "Cancelling. What has been done stays done.",
-        url_for("jobs.job", job_id=job_id),
-    )
-
-
-def _act(act: Any, done: str, target: str) -> ResponseReturnValue:
-    act()
-    flash(done, "ok")
+    """Cancel a job after a question, then show it; on a production server the server's name has to be typed."""
+    actor = current_actor()
+    require(actor, Permission.JOB_CANCEL)
+    row = listings.job_rows([_job(job_id)], explain=False)[0]
+    target = url_for("jobs.job", job_id=job_id)
+    if row.status in ("pending", "running"):
+        expected = row.server_name if row.environment == listings.PRODUCTION else None
+        if not _is_confirmed(expected):
+            message = f"{row.playbook_name} stops on {row.server_name or 'no server'}. What has been done stays done."
+            return _ask(f"Cancel job #{row.number}?", message, expected, "Cancel the job", target)
+    service.cancel_job(actor, str(job_id))
+    flash("Cancelling. What has been done stays done.", "ok")
     return redirect(target, 303)
 
 

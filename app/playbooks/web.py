@@ -9,9 +9,11 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.accounts.idempotency import once
 from app.core.errors import AppError, InvalidInput
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
+from app.core.table import new_uuid
 from app.jobs import listings
 from app.jobs import queries as job_queries
 from app.jobs.queries import JobFilter
@@ -38,7 +40,7 @@ def _row(playbook: Playbook, **more: Any) -> SimpleNamespace:
 def index() -> str:
     """List playbooks."""
     actor = current_actor()
-    given = {name: value for name, value in request.args.items() if value and name not in ("sort", "server_id")}
+    given = {name: value for name, value in request.args.items() if value and name != "server_id"}
     query = load(PlaybookQuery(), given)
     page = queries.list_playbooks(actor, **query)
     ids = [playbook.id for playbook in page.items]
@@ -228,6 +230,7 @@ def _launch_page(found: Playbook, **more: Any) -> str:
         "playbooks/launch_form.html",
         playbook=_row(found, is_approved=approved),
         usual_seconds=figures.usual_seconds,
+        token=new_uuid(),  # sent back with the form: a double click launches once
         **launch_choices(actor),
         **more,
     )
@@ -249,16 +252,22 @@ def launch(playbook_id: int) -> ResponseReturnValue:
     specs = parse_specs(found.variable_specs)
     try:
         data = read_launch_form(found.id, specs, request.form)
-        made = service.launch_playbook(
-            actor,
-            found.id,
-            selection=to_selection(data),
-            options=to_options(data),
-            confirmed_by_name=request.form.get("confirm_name", ""),
-        )
+
+        def start() -> str:
+            made = service.launch_playbook(
+                actor,
+                found.id,
+                selection=to_selection(data),
+                options=to_options(data),
+                confirmed_by_name=request.form.get("confirm_name", ""),
+            )
+            return made.uuid
+
+        uuid, _ = once(actor, request.form.get("token") or None, "launch form", data, "launch", start)
     except AppError as error:
-        if error.status not in (404, 409, 422):
+        # A twin of this request got there first: what this one began has to be rolled back, so no page is made.
+        if error.status not in (404, 409, 422) or error.error == "in_progress":
             raise
         shown = _launch_page(found, selected=[], form=typed_values(specs, request.form), errors=errors_for_form(error))
         return shown, error.status
-    return redirect(url_for("jobs.launch", launch_uuid=made.uuid), 303)
+    return redirect(url_for("jobs.launch", launch_uuid=uuid), 303)

@@ -105,6 +105,20 @@ def list_tickets(
     return paginate(tickets_statement(actor, wanted), Ticket.id, page=page, page_size=page_size, after=after)
 
 
+def newest_ticket_of_job(actor: Actor, job_uuid: str) -> Ticket | None:
+    """Return the newest ticket that a job opened or joined, None where it showed no problem."""
+    require(actor, Permission.TICKET_VIEW)
+    statement = tickets_statement(actor, TicketFilter(job_id=job_uuid))
+    return db.session.scalars(statement.order_by(Ticket.id.desc()).limit(1)).first()
+
+
+def open_tickets_of_server(actor: Actor, server_id: int, limit: int = 5) -> Sequence[Ticket]:
+    """Return the newest open tickets about a server."""
+    require(actor, Permission.TICKET_VIEW)
+    statement = tickets_statement(actor, TicketFilter(server_id=server_id, is_open=True))
+    return db.session.scalars(statement.order_by(Ticket.id.desc()).limit(limit)).all()
+
+
 def board(actor: Actor, wanted: TicketFilter) -> dict[TicketStatus, Sequence[Ticket]]:
     """Return the newest BOARD_LIMIT tickets of each status that ``wanted`` lets through; one query per column."""
     require(actor, Permission.TICKET_VIEW)

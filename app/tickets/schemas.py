@@ -28,11 +28,10 @@ class TicketQuery(PagingQuery):
 
 
 class TicketPageQuery(TicketQuery):
-    """Filters of the page: ``q`` for text, and how it is shown. ``sort`` is taken and means newest first."""
+    """Filters of the page: ``q`` for text, and how it is shown."""
 
     q = fields.String(load_default=None, validate=validate.Length(1, 200))
     view = fields.String(load_default="list", validate=validate.OneOf(("list", "board")))
-    sort = fields.String(load_default=None, validate=validate.Length(0, 30))
 
 
 class NewTicket(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -11,7 +12,7 @@ from marshmallow import Schema, ValidationError
 from app.core.actor import Actor
 from app.core.errors import InvalidInput
 from app.core.flask_app import current_actor
-from app.core.permissions import Permission, require
+from app.core.permissions import Permission, can, require
 from app.tickets import listings, queries_list, service
 from app.tickets.models import TICKET_TRANSITIONS, Ticket, TicketStatus
 from app.tickets.queries_list import TicketFilter
@@ -34,6 +35,22 @@ def _load(schema: Schema, given: dict[str, Any]) -> dict[str, Any]:
 
 def _people(actor: Actor) -> list[tuple[int, str]]:
     return [(user.id, user.username) for user in queries_list.possible_assignees(actor)]
+
+
+def _ticket_of_job(job_uuid: str) -> Ticket | None:
+    actor = current_actor()
+    return queries_list.newest_ticket_of_job(actor, job_uuid) if can(actor, Permission.TICKET_VIEW) else None
+
+
+def _open_tickets_of_server(server_id: int) -> Sequence[Ticket]:
+    actor = current_actor()
+    return queries_list.open_tickets_of_server(actor, server_id) if can(actor, Permission.TICKET_VIEW) else []
+
+
+@blueprint.app_context_processor
+def _for_other_pages() -> dict[str, Any]:
+    # The pages of jobs and servers may not know tickets: their templates call these if they are there.
+    return {"ticket_of_job": _ticket_of_job, "open_tickets_of_server": _open_tickets_of_server}
 
 
 @blueprint.get("/tickets")

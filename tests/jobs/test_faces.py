@@ -7,15 +7,18 @@ import uuid
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from app.core.actor import Role
 from app.core.clock import utc_now
 from app.core.db import db
+from app.inventory.models import Server
 from app.jobs import closing, log_store
 from app.jobs.database_port import DatabasePort
 from app.jobs.kinds import PreparedRun
-from app.jobs.models import Run
+from app.jobs.models import Launch, Run
 from app.jobs.port import Carrier, Claim, LogBatch
 from app.jobs.workers import this_process
 from app.runners.base import FailureCode, HostResult, RunResult, RunSpec
@@ -251,3 +254,24 @@ def test_pages_of_launches_and_jobs_show_names(house: House, client: FlaskClient
     page = client.get(f"/jobs/{house.jobs(launch)['b'].job_id}").text
     assert "it broke" in page and 'data-controller="log"' in page
     assert client.get("/launches?status=nonsense").status_code == 422
+
+
+def test_a_stranger_learns_nothing_about_the_query_of_a_stream(client: FlaskClient) -> None:
+    answer = client.get("/stream?job=nonsense")
+    assert answer.status_code in (302, 401)
+
+
+def test_cancelling_on_a_page_asks_first_and_on_production_wants_the_name(
+    house: House, app: Flask, client: FlaskClient, person: PersonMade
+) -> None:
+    app.config["WTF_CSRF_ENABLED"] = False
+    factories.sign_in(client, person)
+    launch = house.launch("a", "b")
+    job = house.jobs(launch)["a"].job_id
+    house.write(lambda: db.session.execute(update(Server).values(environment="production")))
+    title = factories.rows(Launch)[0].title
+    for path, name in ((f"/jobs/{job}/cancel", "a"), (f"/launches/{launch}/cancel", title)):
+        for form in ({}, {"confirmed": "1"}, {"confirmed": "1", "confirm_name": "b-or-not"}):
+            answer = client.post(path, data=form)
+            assert (answer.status_code, 'name="confirm_name"' in answer.text) == (200, True)
+        assert client.post(path, data={"confirmed": "1", "confirm_name": name}).status_code == 303
