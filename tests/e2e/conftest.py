@@ -23,10 +23,14 @@ Said = Callable[[str], None]
 
 @dataclass
 class Site:
-    """A stack with its first key. ``say`` prints a figure and adds it to the summary of the test run."""
+    """A stack with an administrator, who has a key and factories.PASSWORD.
+
+    ``say`` adds a figure to the summary of the test run.
+    """
 
     stack: Stack
     team: Team
+    username: str
     say: Said
 
     def host(self, hosts: SshHosts, name: str, **more: Any) -> tuple[SshHost, int]:
@@ -69,10 +73,11 @@ def site(
     """A platform (nothing of it started yet) with an administrator's API key."""
     stack.settings["MILLWRIGHT_RATE_LIMIT_PER_MINUTE"] = "100000"
     stack.first_admin()
-    key = factories.make_key(factories.make_person(1))
+    person = factories.make_person(1)
+    key = factories.make_key(person)
     place = request.node.callspec.params.get("database_kind", "") if hasattr(request.node, "callspec") else ""
 
     def say(text: str) -> None:
         summary_line(f"e2e{f' ({place})' if place else ''}: {text}")
 
-    return Site(stack, Team(stack.base_url, key), say)
+    return Site(stack, Team(stack.base_url, key), person.username, say)

@@ -14,7 +14,7 @@ from tests.e2e.conftest import Site
 from tests.support.hosts import SshHosts, make_key
 
 pytestmark = pytest.mark.stack
-both = pytest.mark.parametrize("database_kind", ["sqlite", "mariadb"], indirect=True)
+mariadb = pytest.mark.parametrize("database_kind", ["mariadb"], indirect=True)
 HELLO = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: echo hello\n"
 
 
@@ -26,7 +26,7 @@ def end(site: Site, launch: str, server: str) -> tuple[str, str, str]:
 
 
 @pytest.mark.hosts
-@both
+@mariadb
 def test_each_bad_server_fails_with_its_own_reason(site: Site, ssh_hosts: SshHosts) -> None:
     team = site.team
     site.stack.start()
@@ -69,7 +69,7 @@ def test_each_bad_server_fails_with_its_own_reason(site: Site, ssh_hosts: SshHos
     site.say(f"bad servers: {found}")
 
 
-@both
+@mariadb
 def test_content_changed_behind_the_platforms_back_is_not_run(site: Site) -> None:
     team = site.team
     site.stack.start()

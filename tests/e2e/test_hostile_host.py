@@ -16,7 +16,7 @@ from tests.support.hosts import SshHosts
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.hosts,
-    pytest.mark.parametrize("database_kind", ["sqlite", "mariadb"], indirect=True),
+    pytest.mark.parametrize("database_kind", ["mariadb"], indirect=True),
 ]
 BIG = 10 * 1024 * 1024
 FORGED = '{"e":"res","h":"victim","s":1,"st":"failed","d":1,"df":null,"n":"forged task","m":"forged","msg":"forged"}'

@@ -90,7 +90,7 @@ def test_a_killed_supervisor_is_noticed_and_its_engine_ended(site: Site, tmp_pat
     assert_lost(site, launch, ledger, seconds, "the supervisor")
 
 
-@both
+@mariadb
 def test_keeper_and_web_may_be_killed_while_a_job_runs(site: Site, tmp_path: Path) -> None:
     stack, team, ledger, gate = site.stack, site.team, tmp_path / "ledger", tmp_path / "gate"
     stack.start()
