@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Celery
 
+from app.core import wake
 from app.core.db import after_commit
 from config import Settings
 
@@ -56,22 +57,17 @@ def configure_celery(settings: Settings) -> Celery:
 
 def ring(run_id: int) -> bool:
     """Send the doorbell of a run now; False when the broker cannot be had (the keeper will ring again)."""
-    try:
-        celery_app.send_task(
-            EXECUTE,
-            kwargs={"run_id": run_id, "protocol": PROTOCOL},
-            queue=RUN_QUEUE,
-            retry=False,
-            ignore_result=True,
-        )
-    except Exception as error:  # kombu raises whatever its transport raises
-        log.warning("doorbell not sent: %s", type(error).__name__, extra={"run_id": run_id})
-        return False
-    return True
+    return send(EXECUTE, run_id=run_id)
 
 
 def send(task_name: str, **ids: int) -> bool:
-    """Send any doorbell now: row ids and the protocol version only. False when the broker cannot be had."""
+    """Send any doorbell now: row ids and the protocol version only. False when the broker cannot be had.
+
+    Asked first is a client that does not wait: kombu's own goes on trying for six seconds.
+    """
+    if not wake.is_reachable():
+        log.warning("%s not sent: no broker", task_name, extra=dict(ids))
+        return False
     try:
         celery_app.send_task(
             task_name, kwargs={**ids, "protocol": PROTOCOL}, queue=RUN_QUEUE, retry=False, ignore_result=True

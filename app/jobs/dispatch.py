@@ -20,7 +20,21 @@ SWEEP_LIMIT = 200
 
 
 def sweep() -> int:
-    """Ring for runs that wait without reason; return how many doorbells. One unit of work."""
+    """Ring for runs that wait without reason; return for how many. A unit of work, and one more without a broker."""
+    unheard: list[int] = []
+    rung = _sweep(unheard)
+    if unheard:  # no broker: nobody was rung, so the next sweep may try again at once
+        with system_scope("dispatch sweep"), unit_of_work():
+            db.session.execute(
+                update(Run)
+                .where(Run.id.in_(unheard), Run.tenant_id > 0, Run.status == RunStatus.PENDING)
+                .values(dispatched_at=None)
+                .execution_options(synchronize_session=False)
+            )
+    return rung - len(unheard)
+
+
+def _sweep(unheard: list[int]) -> int:
     with system_scope("dispatch sweep"), unit_of_work():
         if db.session.get(PlatformFlag, PAUSED_FLAG) is not None:
             return 0
@@ -34,7 +48,7 @@ def sweep() -> int:
                 break
             if locks.find_blocker(run, now) is not None:
                 continue
-            _ring(run, now)
+            _ring(run, now, unheard)
             rung += 1
         return rung
 
@@ -55,7 +69,7 @@ def _waiting(now: datetime) -> Select[Run]:
     )
 
 
-def _ring(run: Run, now: datetime) -> None:
+def _ring(run: Run, now: datetime, unheard: list[int]) -> None:
     db.session.execute(
         update(Run)
         .where(Run.id == run.id, Run.tenant_id == run.tenant_id, Run.status == RunStatus.PENDING)
@@ -63,11 +77,12 @@ def _ring(run: Run, now: datetime) -> None:
         .execution_options(synchronize_session=False)
     )
     run_id = run.id
-    after_commit(lambda: _send(run_id))
 
+    def send() -> None:
+        if not queue.ring(run_id):
+            unheard.append(run_id)
 
-def _send(run_id: int) -> None:
-    queue.ring(run_id)
+    after_commit(send)
 
 
 def _free_slots() -> int:
