@@ -2,8 +2,9 @@
 
     python scripts/run_tests.py [PART ...] [-- PYTEST ARGUMENTS]
 
-Without a part: all of them. A part over its budget is stopped, by pid, when MILLWRIGHT_TEST_BUDGETS=enforce
-(continuous integration); otherwise it is only said. The last line reads like pytest's own.
+Without a part: all of them. A part over its budget is said so. With MILLWRIGHT_TEST_BUDGETS=enforce (continuous
+integration) a part that takes twice its budget is stopped, by pid, and fails: a machine may be slow, a hang must
+end. The last line reads like pytest's own.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ BUDGETS = {
 # These parts have nothing to share but their own databases, so two workers halve them.
 PARALLEL = {"plain", "mariadb", "mysql"}
 GRACE_SECONDS = 10
+STOP_FACTOR = 2
 
 
 @dataclass
@@ -90,13 +92,13 @@ def run_part(part: str, extra: list[str], *, enforce: bool) -> Result:
     print(f"\n==> {part} (budget {BUDGETS[part]} s)", flush=True)
     begun, code, over = time.monotonic(), 0, False
     for command in commands(part, extra):
-        left = BUDGETS[part] - (time.monotonic() - begun)
+        left = STOP_FACTOR * BUDGETS[part] - (time.monotonic() - begun)
         process = subprocess.Popen(command, cwd=ROOT)
         try:
             ended = process.wait(max(left, 1) if enforce else None)
         except subprocess.TimeoutExpired:
             over = True
-            print(f"\n!! {part} is over its budget of {BUDGETS[part]} s: stopping pid {process.pid}", flush=True)
+            print(f"\n!! {part} takes twice its budget of {BUDGETS[part]} s: stopping pid {process.pid}", flush=True)
             _stop(process)
             ended = 1
         except KeyboardInterrupt:
@@ -156,9 +158,9 @@ def main(arguments: list[str]) -> int:
     print("\n".join(lines_for(figures)))
     totals: Counter[str] = figures["totals"]  # type: ignore[assignment]
     said = ", ".join(f"{totals[outcome]} {outcome}" for outcome in OUTCOMES if totals[outcome]) or "no tests ran"
-    failed = any(result.code for result in results) or (enforce and any(result.over_budget for result in results))
+    failed = any(result.code for result in results)
     if failed:
-        print("not passed: " + ", ".join(r.part for r in results if r.code or r.over_budget))
+        print("not passed: " + ", ".join(result.part for result in results if result.code))
     print(f"===== {said} in {seconds:.2f}s =====")
     return 1 if failed else 0
 
