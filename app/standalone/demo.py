@@ -134,7 +134,8 @@ class Story:
         if numbers != list(range(1, job["log_lines"] + 1)) or not job["log_complete"]:
             raise StoryError(f"Job #{job['number']} has {job['log_lines']} lines, the stream gave {len(numbers)}.")
         took = time.monotonic() - begun
-        say(f"   Ended as '{job['status']}' after {took:.1f} s; {len(numbers)} lines, none missing.")
+        how = "polled, as the live stream could not be had" if self._client.polled else "over the live stream"
+        say(f"   Ended as '{job['status']}' after {took:.1f} s; {len(numbers)} lines {how}, none missing.")
         if job["status"] != wanted:
             why = job["error_message"] or job["failure_code"] or "it gives no reason"
             raise StoryError(f"Job #{job['number']} should have ended as '{wanted}': {why}")

@@ -33,6 +33,7 @@ class Client:
     def __init__(self, base_url: str, key: str) -> None:
         self._base = f"{base_url}/api/v1"
         self._key = key
+        self.polled = False  # whether the last log that was followed had to be polled
 
     def _open(
         self, path: str, *, seconds: float, body: Json | None = None, extra: Mapping[str, str] | None = None
@@ -67,6 +68,7 @@ class Client:
         """
         deadline = time.monotonic() + seconds
         after, tries = 0, 0
+        self.polled = False
         while tries < STREAM_TRIES and time.monotonic() < deadline:
             tries += 1
             try:
@@ -80,6 +82,7 @@ class Client:
                         break
             except (URLError, OSError, HTTPException):
                 time.sleep(POLL_SECONDS)
+        self.polled = True
         yield from self._poll(job_id, after, deadline, seconds)
 
     def _poll(self, job_id: str, after: int, deadline: float, seconds: float) -> Iterator[Json]:

@@ -51,6 +51,7 @@ def test_the_demo_shows_a_success_a_failure_its_ticket_and_an_intact_chain_twice
         assert "Ended as 'success'" in done.stdout
         assert "| fatal: [controller]: FAILED!" in done.stdout
         assert "Ended as 'failed'" in done.stdout
+        assert done.stdout.count("over the live stream, none missing") == 2
         assert "Ticket #1: Check a service port" in done.stdout
         assert f"http://127.0.0.1:{port}/tickets/" in done.stdout
         assert "default: intact." in done.stdout

@@ -78,8 +78,10 @@ def test_without_a_stream_the_log_is_polled_to_its_end(serve: Serve) -> None:
         part = {"lines": _lines(*numbers), "last_line": numbers[-1], "complete": len(polls) > 1, "status": "success"}
         return 200, json.dumps(part)
 
-    lines = list(Client(serve(answer), "key").follow("job", 20))
+    client = Client(serve(answer), "key")
+    lines = list(client.follow("job", 20))
 
+    assert client.polled
     assert [line["n"] for line in lines] == [1, 2, 3]
     assert [path.rpartition("?")[2] for path in polls] == ["after=0", "after=2"]
 

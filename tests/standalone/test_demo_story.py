@@ -23,6 +23,7 @@ class FakeClient:
         self.job |= {"error_message": None, "failure_code": None, "launch_uuid": "l"}
         self.lines = [{"n": 1, "s": 1, "x": "one"}, {"n": 2, "s": 1, "x": "\x1b[0;32mtwo\x1b[0m"}]
         self.launched: list[Any] = []
+        self.polled = False
 
     def ask(self, path: str, *, body: Any = None, **query: object) -> Any:
         if path == "/jobs":
