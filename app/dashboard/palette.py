@@ -45,7 +45,7 @@ class Found:
 def search(actor: Actor, text: str) -> list[Found]:
     """Return what ``text`` names, the most exact kinds first; nothing for an empty text. Five queries at most."""
     require(actor, Permission.DASHBOARD_VIEW)
-    text = text.strip()[:TEXT_LIMIT]
+    text = text.replace("\0", "").strip()[:TEXT_LIMIT]  # SQLite ends a LIKE pattern at a NUL: it would match all
     return list(_search(actor, text)) if text else []
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from werkzeug.serving import make_server
+
+from tests.browser.preview_app import create_preview
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -52,6 +54,19 @@ def serve() -> Iterator[Callable[[Flask], str]]:
         server.server_close()
 
 
+@pytest.fixture(scope="session")
+def preview_url() -> Iterator[str]:
+    """Serve every template with sample data, once for the whole session; gives the base address."""
+    server = make_server("127.0.0.1", 0, create_preview(), threaded=True)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join(5)
+    server.server_close()
+
+
 @dataclass
 class Watched:
     """A page together with what it did that it must not do."""
@@ -67,6 +82,24 @@ class Watched:
         assert self.page.evaluate("window.__csp") == []
 
 
+@pytest.fixture(scope="session")
+def one_page(browser: Browser) -> Iterator[Watched]:
+    """One light page for tests that only look: it keeps its cache from one address to the next."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce"
+    )
+    yield _watch(context)
+    context.close()
+
+
+def _watch(context: BrowserContext) -> Watched:
+    context.add_init_script(WATCH_CSP)
+    watched = Watched(context.new_page())
+    watched.page.on("dialog", lambda d: (watched.dialogs.append(d.message), d.dismiss()))
+    watched.page.on("pageerror", lambda e: watched.errors.append(str(e)))
+    return watched
+
+
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Watched]]:
     """Give a function that opens an address in a fresh context and watches it."""
@@ -80,10 +113,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Watched]]:
             reduced_motion="reduce",
         )
         contexts.append(context)
-        context.add_init_script(WATCH_CSP)
-        watched = Watched(context.new_page())
-        watched.page.on("dialog", lambda d: (watched.dialogs.append(d.message), d.dismiss()))
-        watched.page.on("pageerror", lambda e: watched.errors.append(str(e)))
+        watched = _watch(context)
         watched.page.goto(url)
         return watched
 

@@ -6,47 +6,34 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser import sample_accounts, sample_jobs, samples
-from tests.browser.preview_app import create_preview
+from tests.browser.axe import CONTRAST, violations
+from tests.browser.conftest import Watched
 
 pytestmark = pytest.mark.browser
 assert sample_accounts and sample_jobs  # importing it fills samples.PAGES
-AA = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
-
-
-CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-
-
-def violations(page: Any, options: dict[str, Any] = AA) -> list[str]:
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{v['id']}: {n['target']} {n['failureSummary']}" for v in found for n in v["nodes"]]
 
 
 @pytest.mark.parametrize("name", sorted(samples.PAGES))
-def test_a_page_is_accessible_in_both_themes_and_runs_no_text_as_script(
-    name: str, serve: Callable[..., str], open_page: Callable[..., Any]
+def test_a_page_is_accessible_in_both_themes_fits_a_phone_and_runs_no_text_as_script(
+    name: str, preview_url: str, one_page: Watched
 ) -> None:
-    watched = open_page(serve(create_preview()) + f"/page/{name}")
-    page = watched.page
+    page = one_page.page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{preview_url}/page/{name}")
     assert violations(page) == []
     page.emulate_media(color_scheme="dark")
     assert violations(page, CONTRAST) == []
     assert page.locator("h1").count() == 1
-    watched.assert_clean()
-
-
-@pytest.mark.parametrize("name", sorted(samples.PAGES))
-def test_a_page_fits_a_phone_without_scrolling_sideways(
-    name: str, serve: Callable[..., str], open_page: Callable[..., Any]
-) -> None:
-    page = open_page(serve(create_preview()) + f"/page/{name}", width=390, height=844).page
+    page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    one_page.assert_clean()
 
 
-def test_the_accessibility_check_sees_a_fault(serve: Callable[..., str], open_page: Callable[..., Any]) -> None:
-    page = open_page(serve(create_preview()) + "/page/errors/404").page
+def test_the_accessibility_check_sees_a_fault(preview_url: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(preview_url + "/page/errors/404").page
     page.evaluate(
         "() => { const h = document.querySelector('h1'); h.style.color = '#ddd'; h.style.background = '#fff'; }"
     )
@@ -54,9 +41,9 @@ def test_the_accessibility_check_sees_a_fault(serve: Callable[..., str], open_pa
 
 
 def test_a_chosen_theme_is_kept_and_the_system_decides_without_a_choice(
-    serve: Callable[..., str], open_page: Callable[..., Any]
+    preview_url: str, open_page: Callable[..., Any]
 ) -> None:
-    watched = open_page(serve(create_preview()) + "/page/errors/404", theme="dark")
+    watched = open_page(preview_url + "/page/errors/404", theme="dark")
     page = watched.page
     background = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(background)
@@ -71,10 +58,8 @@ def test_a_chosen_theme_is_kept_and_the_system_decides_without_a_choice(
     watched.assert_clean()
 
 
-def test_the_palette_opens_by_keyboard_and_shows_names_as_text(
-    serve: Callable[..., str], open_page: Callable[..., Any]
-) -> None:
-    watched = open_page(serve(create_preview()) + "/page/errors/404")
+def test_the_palette_opens_by_keyboard_and_shows_names_as_text(preview_url: str, open_page: Callable[..., Any]) -> None:
+    watched = open_page(preview_url + "/page/errors/404")
     page = watched.page
     page.wait_for_selector("[data-theme-switch][title]")
     page.keyboard.press("Control+k")
@@ -86,10 +71,8 @@ def test_the_palette_opens_by_keyboard_and_shows_names_as_text(
     watched.assert_clean()
 
 
-def test_a_question_mark_shows_the_keys_and_g_goes_to_a_page(
-    serve: Callable[..., str], open_page: Callable[..., Any]
-) -> None:
-    page = open_page(serve(create_preview()) + "/page/errors/404").page
+def test_a_question_mark_shows_the_keys_and_g_goes_to_a_page(preview_url: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(preview_url + "/page/errors/404").page
     page.wait_for_selector("[data-theme-switch][title]")
     page.keyboard.press("?")
     assert page.locator("#help[open]").count() == 1
