@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import bench
-from bench.rows import Row
+from bench.rows import Row, table
 
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench.json"
 
 
-def rows() -> dict[str, Callable[[], Row]]:
+def rows() -> dict[str, Callable[[], Row | list[Row]]]:
     """Every row by name, from the modules of this package."""
-    found: dict[str, Callable[[], Row]] = {}
+    found: dict[str, Callable[[], Row | list[Row]]] = {}
     for module in sorted(pkgutil.iter_modules(bench.__path__), key=lambda module: module.name):
         if module.name not in ("__main__", "rows"):
             found.update(getattr(importlib.import_module(f"bench.{module.name}"), "ROWS", {}))
@@ -36,13 +36,19 @@ def main(names: list[str]) -> int:
         return 2
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
     kept = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else []
+    measured: list[Row] = []
     for name in names or known:
-        row = known[name]()
-        kept = [other for other in kept if other["row"] != row["row"]]
-        kept.append({**row, "machine": machine, "date": datetime.now(UTC).isoformat(timespec="seconds")})
-        print(f"{row['row']}: {row['ours']:,} {row['unit']}, baseline {row['baseline']:,}, ratio {row['ratio']}")
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        made = known[name]()
+        for row in made if isinstance(made, list) else [made]:
+            measured.append(row)
+            kept = [other for other in kept if other["row"] != row["row"]]
+            stored = {key: value for key, value in row.items() if key != "aim"}
+            moment = datetime.now(UTC).isoformat(timespec="seconds")
+            kept.append({**stored, "machine": machine, "date": moment})
         OUTPUT.parent.mkdir(parents=True, exist_ok=True)
         OUTPUT.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    print(table(measured))
     return 0
 
 

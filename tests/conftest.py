@@ -10,4 +10,5 @@ pytest_plugins = [
     "tests.support.chroot_hosts",
     "tests.support.redis",
     "tests.support.stack",
+    "tests.support.statements",
 ]
