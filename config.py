@@ -103,15 +103,10 @@ class Settings(BaseSettings):
     minimum_free_bytes: int = Field(
         268_435_456, ge=0, description="A worker with less free disk under data_dir claims nothing."
     )
-    protected_branches: list[str] = Field(
-        default_factory=list, description="JSON list of branches whose commits count as approved."
-    )
 
-    # Tickets and retention
+    # Tickets
     ticket_reopen_days: int = Field(7, ge=0, description="The same fingerprint within this time reopens.")
     ticket_close_days: int = Field(7, ge=0, description="Resolved tickets are closed after this time.")
-    job_log_days: int = Field(90, ge=1, description="Log lines are kept this long.")
-    audit_days: int = Field(400, ge=365, description="Audit entries are kept this long; 365 is the floor.")
     audit_anchor_path: Path | None = Field(
         None, description="Append-only file outside the database; <data_dir>/audit-anchor.jsonl by default."
     )

@@ -7,6 +7,7 @@ on the worker's own machine by Ansible's implicit localhost; approving a playboo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class AnsibleKind:
                 *hosts.files,
             ),
             secrets=tuple(str(value) for value in request.secret_inputs.values()),
+            environment={name: os.environ[name] for name in settings().environment_allow if name in os.environ},
         )
         return PreparedRun(spec, {name: servers[server_id] for name, server_id in hosts.server_ids.items()})
 
