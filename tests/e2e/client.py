@@ -161,13 +161,13 @@ class Team:
 
     def lines(self, job_id: str) -> list[str]:
         """The log as the engine printed it: continued rows joined to their line."""
-        joined: list[str] = []
+        parts: list[list[str]] = []
         for row in self.rows(job_id):
             if row.get("c"):
-                joined[-1] += row["x"]
+                parts[-1].append(row["x"])
             else:
-                joined.append(row["x"])
-        return joined
+                parts.append([row["x"]])
+        return ["".join(line) for line in parts]
 
     def follow(self, job_id: str, *, after: str | None = None) -> Iterator[Event]:
         """Follow a job's log live; ``after`` is the Last-Event-ID. Close the iterator to cut the line."""

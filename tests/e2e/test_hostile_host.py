@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.client import Team
 from tests.e2e.conftest import Site
 from tests.support.hosts import SshHosts
 
@@ -71,8 +71,9 @@ def test_nothing_that_a_host_prints_is_forged_or_lost(site: Site, ssh_hosts: Ssh
     assert "forged" not in json.dumps(team.get(f"/launches/{launch}/results"))
     counts = {name: job["task_counts"] for name, job in jobs.items()}
     assert counts["liar"] == {"changed": 2} and counts["victim"]["changed"] == 1, counts
-    assert_text_is_safe_and_whole(team, jobs["liar"]["job_id"])
-    digest = assert_ten_megabytes(team, jobs["liar"]["job_id"])
+    lines = team.lines(jobs["liar"]["job_id"])
+    assert_text_is_safe_and_whole(lines)
+    digest = assert_ten_megabytes(lines)
     assert not list(tmp_path.rglob("*escaped*"))
     site.say(
         f"hostile host: both jobs green, 0 tickets, {BIG} bytes on one line came back whole (sha256 {digest[:12]})"
@@ -80,21 +81,18 @@ def test_nothing_that_a_host_prints_is_forged_or_lost(site: Site, ssh_hosts: Ssh
     site.verify_audit()
 
 
-def assert_text_is_safe_and_whole(team: Team, job_id: str) -> None:
-    text = "\n".join(line for line in team.lines(job_id) if len(line) < 100_000)
+def assert_text_is_safe_and_whole(lines: list[str]) -> None:
+    text = "\n".join(line for line in lines if len(line) < 100_000)
     for whole in ("LAST WORD", "fatal: [victim]: FAILED!", "forged task", "click", "broken", "nul"):
         assert whole in text, whole
     assert base64.b64encode(b'{"uuid"').decode()[:8] in text  # ansible-runner's own marker: shown as plain text
-    assert "evil.example" not in text or "\x1b]8" not in text
-    bad = {character for character in text if ord(character) < 32 and character not in "\t\n\x1b"}
-    assert bad == set()
-    rest = text.replace("\x1b[31m", "").replace("\x1b[0m", "")
-    assert "\x1b" not in rest.replace("\x1b[", "", 0) or all(part[:1] == "[" for part in rest.split("\x1b")[1:])
+    plain = re.sub(r"\x1b\[[0-9;:]*m", "", text)  # colours may stay
+    assert {character for character in plain if ord(character) < 32 or 127 <= ord(character) < 160} <= {"\t", "\n"}
 
 
-def assert_ten_megabytes(team: Team, job_id: str) -> str:
+def assert_ten_megabytes(lines: list[str]) -> str:
     """The engine prints the task's result as JSON on one line; the rows that it was cut into give it back."""
-    longest = max(team.lines(job_id), key=len)
+    longest = max(lines, key=len)
     result = json.loads(longest.partition(" => ")[2])
     digest = hashlib.sha256(result["stdout"].encode()).hexdigest()
     assert len(result["stdout"]) == BIG
