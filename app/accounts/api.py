@@ -47,7 +47,7 @@ def list_keys(paging: dict[str, Any]) -> Any:
 
 
 @blueprint.post("/api-keys")
-@documented(blueprint, 409)
+@documented(blueprint, 409, 413, 415)
 @blueprint.arguments(NewKeySchema)
 @blueprint.response(201, KeySchema)
 def create_key(values: dict[str, Any]) -> Any:

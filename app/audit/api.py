@@ -11,6 +11,7 @@ from marshmallow import RAISE
 from app.audit import queries
 from app.audit.queries import AuditFilter
 from app.audit.schemas import AuditEntrySchema, AuditQuery, VerificationSchema
+from app.core.faces import documented
 from app.core.flask_app import current_actor
 from app.core.pagination import header
 
@@ -19,6 +20,7 @@ blueprints = (blueprint,)
 
 
 @blueprint.get("/audit-logs")
+@documented(blueprint)
 @blueprint.arguments(AuditQuery, location="query", as_kwargs=True, unknown=RAISE)
 @blueprint.response(200, AuditEntrySchema(many=True))
 def list_audit_logs(wanted: AuditFilter, page_size: int, after: int | None = None) -> Any:
@@ -34,6 +36,7 @@ def list_audit_logs(wanted: AuditFilter, page_size: int, after: int | None = Non
 
 
 @blueprint.get("/audit-logs/verification")
+@documented(blueprint)
 @blueprint.response(200, VerificationSchema)
 def last_verification() -> Any:
     """Show the result of the last walk along the hash chain."""

@@ -63,6 +63,8 @@ def _as_app_error(error: Exception) -> AppError:
         return app_error
     if isinstance(error, RecursionError) and "decoding a JSON" in str(error):
         return BadRequest("The JSON is nested too deeply to be read. Send a flatter document.")
+    if isinstance(error, ValueError) and "integer string conversion" in str(error):  # json, beyond 4,300 digits
+        return BadRequest("A number in what you sent is too long. Send shorter ones.")
     log.exception("unexpected error", extra={"path": request.path})
     return AppError("Something went wrong on our side and nothing was changed. The request id below finds the cause.")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from typing import Any
+
+from flask import Flask, Request
 from flask_limiter import Limiter
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_smorest import Api, Blueprint
 from flask_wtf import CSRFProtect
 from marshmallow import RAISE
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
 
 from app.core.error_schema import ErrorSchema
 from app.core.rate_key import rate_key
@@ -19,15 +23,28 @@ class JsonErrorsLater(Api):  # type: ignore[misc]  # flask-smorest has no types
     """flask-smorest without its error handlers: they would answer every HTML page with JSON."""
 
     ERROR_SCHEMA = ErrorSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None  # "anything else" would document every answer; ``faces.documented`` says which
 
     def _register_error_handlers(self) -> None:
         """Do nothing; ``core.error_pages`` is the one place that renders errors."""
 
 
-# webargs drops unknown query parameters whatever a schema says; here an unknown one is an error (422) everywhere.
-Blueprint.ARGUMENTS_PARSER.DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(
-    ("json", "form", "json_or_form", "query", "files"), RAISE
-)
+class StrictParser(FlaskParser):
+    """webargs with two differences: an unknown query parameter is an error, a body that is not JSON gets 415."""
+
+    # webargs drops unknown query parameters whatever a schema says.
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = dict.fromkeys(
+        ("json", "form", "json_or_form", "query", "files"), RAISE
+    )
+
+    def load_json(self, req: Request, schema: Any) -> Any:
+        """Return the body's JSON; UnsupportedMediaType when there is a body of another kind."""
+        if req.content_length and not req.is_json:
+            raise UnsupportedMediaType
+        return super().load_json(req, schema)
+
+
+Blueprint.ARGUMENTS_PARSER = StrictParser()
 
 login_manager = LoginManager()
 csrf = CSRFProtect()

@@ -12,6 +12,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from app.core.errors import InvalidInput
+from app.core.faces import documented
 from app.core.flask_app import current_actor
 from app.core.pagination import header
 from app.inventory import queries, service, service_host_keys, service_tests
@@ -34,18 +35,6 @@ Answer = dict[str, Any]
 blueprint = Blueprint("inventory_api", __name__, description="Servers, connection tests, host keys")
 blueprints = (blueprint,)
 
-DESCRIPTIONS = {
-    400: "The request could not be read.",
-    401: "No valid API key.",
-    403: "The role or the key's scopes do not include it.",
-    404: "Unknown, or another tenant's.",
-    409: "The state or version forbids it, or the name is taken.",
-    413: "The body is too large.",
-    415: "The body is not JSON.",
-    422: "Input that cannot be used; errors names each field.",
-    429: "Too many requests; wait for Retry-After.",
-    503: "A dependency is down; try again after Retry-After.",
-}
 IF_MATCH = {
     "in": "header",
     "name": "If-Match",
@@ -53,17 +42,6 @@ IF_MATCH = {
     "schema": {"type": "string"},
     "description": "The version the change was made from, in quotes as ETag gave it.",
 }
-
-
-def _errors(*codes: int) -> Callable[[View], View]:
-    """Document the error answers of an endpoint; those that any endpoint may give are added."""
-
-    def decorate(view: View) -> View:
-        for code in sorted({401, 403, 422, 429, 503, *codes}, reverse=True):
-            view = blueprint.alt_response(code, description=DESCRIPTIONS[code])(view)
-        return view
-
-    return decorate
 
 
 def _no_query() -> Callable[[View], View]:
@@ -87,7 +65,7 @@ def _tagged(data: Answer) -> dict[str, str]:
 
 
 @blueprint.route("/servers", methods=["GET"])
-@_errors()
+@documented(blueprint)
 @blueprint.arguments(ServerQuery, location="query", unknown=RAISE)  # webargs would drop unknown ones
 @blueprint.response(
     200, ServerOut(many=True), headers={"X-Pagination": {"schema": {"type": "string"}, "description": "JSON"}}
@@ -104,7 +82,7 @@ def list_servers(args: dict[str, Any]) -> tuple[list[Answer], int, dict[str, str
 
 
 @blueprint.route("/servers", methods=["POST"])
-@_errors(400, 409, 413, 415)
+@documented(blueprint, 409, 413, 415)
 @_no_query()
 @blueprint.arguments(ServerCreate)
 @blueprint.response(201, ServerOut, headers={"Location": {"schema": {"type": "string"}, "description": "Its address"}})
@@ -115,7 +93,7 @@ def create_server(body: dict[str, Any]) -> tuple[Answer, int, dict[str, str]]:
 
 
 @blueprint.route("/servers/<int:server_id>", methods=["GET"])
-@_errors(404)
+@documented(blueprint, 404)
 @_no_query()
 @blueprint.response(200, ServerOut)
 def get_server(server_id: int) -> tuple[Answer, int, dict[str, str]]:
@@ -125,7 +103,7 @@ def get_server(server_id: int) -> tuple[Answer, int, dict[str, str]]:
 
 
 @blueprint.route("/servers/<int:server_id>", methods=["PATCH"])
-@_errors(400, 404, 409, 413, 415)
+@documented(blueprint, 404, 409, 413, 415)
 @_no_query()
 @blueprint.doc(parameters=[IF_MATCH])
 @blueprint.arguments(ServerEdit)
@@ -139,7 +117,7 @@ def edit_server(body: dict[str, Any], server_id: int) -> tuple[Answer, int, dict
 
 
 @blueprint.route("/servers/<int:server_id>", methods=["DELETE"])
-@_errors(404, 409)
+@documented(blueprint, 404, 409)
 @_no_query()
 @blueprint.doc(parameters=[IF_MATCH])
 @blueprint.response(200, ServerOut)
@@ -149,7 +127,7 @@ def deactivate_server(server_id: int) -> Answer:
 
 
 @blueprint.route("/servers/<int:server_id>/reactivate", methods=["POST"])
-@_errors(404, 409)
+@documented(blueprint, 404, 409)
 @_no_query()
 @blueprint.doc(parameters=[IF_MATCH])
 @blueprint.response(200, ServerOut)
@@ -159,7 +137,7 @@ def reactivate_server(server_id: int) -> Answer:
 
 
 @blueprint.route("/servers/<int:server_id>/test", methods=["POST"])
-@_errors(404, 409)
+@documented(blueprint, 404, 409)
 @_no_query()
 @blueprint.response(202, ServerOut)
 def test_server(server_id: int) -> Answer:
@@ -168,7 +146,7 @@ def test_server(server_id: int) -> Answer:
 
 
 @blueprint.route("/servers/<int:server_id>/host-keys", methods=["GET"])
-@_errors(404)
+@documented(blueprint, 404)
 @_no_query()
 @blueprint.response(200, HostKeyOut(many=True))
 def list_host_keys(server_id: int) -> list[Answer]:
@@ -179,7 +157,7 @@ def list_host_keys(server_id: int) -> list[Answer]:
 
 
 @blueprint.route("/servers/<int:server_id>/host-keys/<int:key_id>/accept", methods=["POST"])
-@_errors(404, 409)
+@documented(blueprint, 404, 409)
 @_no_query()
 @blueprint.response(200, HostKeyOut)
 def accept_host_key(server_id: int, key_id: int) -> Answer:
@@ -188,7 +166,7 @@ def accept_host_key(server_id: int, key_id: int) -> Answer:
 
 
 @blueprint.route("/servers/<int:server_id>/host-keys/<int:key_id>/revoke", methods=["POST"])
-@_errors(404)
+@documented(blueprint, 404)
 @_no_query()
 @blueprint.response(200, HostKeyOut)
 def revoke_host_key(server_id: int, key_id: int) -> Answer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields, validate
+from datetime import datetime
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.jobs.log_queries import LINE_LIMIT
 from app.jobs.status import JobStatus
@@ -29,6 +31,12 @@ class PagingQuery(Strict):
     after = fields.Integer(load_default=None, validate=validate.Range(1, 2**62))
 
 
+def _in_our_time(moment: datetime) -> None:
+    # In the first and last year a moment may have no equal in UTC.
+    if not 1970 <= moment.year <= 9998:
+        raise ValidationError("Give a year from 1970 to 9998.")
+
+
 class LaunchQuery(PagingQuery):
     """Filters of launches."""
 
@@ -36,8 +44,10 @@ class LaunchQuery(PagingQuery):
     kind = fields.String(load_default=None, validate=validate.Length(1, 30))
     playbook_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
     user_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
-    created_from = fields.AwareDateTime(load_default=None, metadata={"description": "ISO 8601 with zone"})
-    created_to = fields.AwareDateTime(load_default=None)
+    created_from = fields.AwareDateTime(
+        load_default=None, validate=_in_our_time, metadata={"description": "ISO 8601 with zone"}
+    )
+    created_to = fields.AwareDateTime(load_default=None, validate=_in_our_time)
 
 
 class JobQuery(LaunchQuery):

@@ -10,11 +10,11 @@ from typing import Any
 
 from flask import Request, request
 from flask_smorest import Blueprint
-from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import FileStorage
 
 from app.accounts.idempotency import once
 from app.core.errors import InvalidInput
+from app.core.extensions import StrictParser
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
 from app.jobs import queries as job_queries
@@ -47,7 +47,7 @@ from app.playbooks.uploads import form_to_upload
 blueprint = Blueprint("playbooks_api", __name__, description="Playbooks, their content and approval")
 
 
-class _JsonOrForm(FlaskParser):
+class _JsonOrForm(StrictParser):
     """Takes multipart/form-data where JSON is expected: the same fields, the file as ``file``."""
 
     def load_json(self, req: Request, schema: Any) -> Any:
@@ -100,7 +100,7 @@ def list_playbooks(query: dict[str, Any]) -> Any:
 @uploads.post("/playbooks")
 @uploads.arguments(UploadSchema)
 @uploads.response(201, PlaybookSchema)
-@documented(uploads, 409)
+@documented(uploads, 409, 413, 415)
 @uploads.doc(**ANY_CONTENT)
 def upload_playbook(data: dict[str, Any]) -> Any:
     """Upload a single-file playbook. It can be launched once somebody approved it."""
@@ -127,7 +127,7 @@ def get_playbook(playbook_id: int) -> Any:
 @blueprint.patch("/playbooks/<int:playbook_id>")
 @blueprint.arguments(EditSchema)
 @blueprint.response(200, PlaybookSchema)
-@documented(blueprint, 404, 409)
+@documented(blueprint, 404, 409, 413, 415)
 def edit_playbook(data: dict[str, Any], playbook_id: int) -> Any:
     """Change what is declared about a playbook. Its approval is of its content and stays."""
     version = data.pop("version")
@@ -163,7 +163,7 @@ def get_content(playbook_id: int) -> Any:
 @blueprint.put("/playbooks/<int:playbook_id>/content")
 @blueprint.arguments(ContentSchema)
 @blueprint.response(200, PlaybookSchema)
-@documented(blueprint, 404, 409)
+@documented(blueprint, 404, 409, 413, 415)
 def replace_content(data: dict[str, Any], playbook_id: int) -> Any:
     """Replace the file of an uploaded playbook. The new content needs an approval of its own."""
     actor = current_actor()
@@ -175,7 +175,7 @@ def replace_content(data: dict[str, Any], playbook_id: int) -> Any:
 @blueprint.post("/playbooks/<int:playbook_id>/approve")
 @blueprint.arguments(ApproveSchema, required=False)
 @blueprint.response(200, PlaybookSchema)
-@documented(blueprint, 404, 409)
+@documented(blueprint, 404, 409, 413, 415)
 def approve_playbook(data: dict[str, Any], playbook_id: int) -> Any:
     """Approve the present content, so that it may be launched."""
     return _shown(service_approval.approve_playbook(current_actor(), playbook_id, manifest_hash=data["manifest_hash"]))
@@ -202,7 +202,7 @@ def list_projects(query: dict[str, Any]) -> Any:
 @blueprint.post("/playbook-projects")
 @blueprint.arguments(AdoptSchema)
 @blueprint.response(201, ProjectSchema)
-@documented(blueprint, 409)
+@documented(blueprint, 409, 413, 415)
 def adopt_project(_data: dict[str, Any]) -> Any:
     """Adopt the sample project, or bring it to the installed state."""
     project = projects.adopt_sample_project(current_actor())
@@ -249,7 +249,7 @@ def _launch_once(operation: str, body: Any, start: Callable[[], Launch]) -> tupl
 @launches.post("/launches")
 @launches.arguments(NewLaunchSchema)
 @launches.response(202, LaunchSchema)
-@documented(launches, 404, 409, 413)
+@documented(launches, 404, 409, 413, 415)
 @launches.doc(**KEY)
 def create_launch(data: dict[str, Any]) -> Any:
     """Launch a playbook on servers chosen by id, tag or environment."""
@@ -270,7 +270,7 @@ def create_launch(data: dict[str, Any]) -> Any:
 @launches.post("/jobs")
 @launches.arguments(NewJobSchema)
 @launches.response(202, JobSchema)
-@documented(launches, 404, 409, 413)
+@documented(launches, 404, 409, 413, 415)
 @launches.doc(**KEY)
 def create_job(data: dict[str, Any]) -> Any:
     """Run a playbook on one server."""
@@ -292,7 +292,7 @@ def create_job(data: dict[str, Any]) -> Any:
 @launches.post("/launches/<uuid:launch_uuid>/relaunch")
 @launches.arguments(RelaunchSchema)
 @launches.response(202, LaunchSchema)
-@documented(launches, 404, 409, 413)
+@documented(launches, 404, 409, 413, 415)
 @launches.doc(**KEY)
 def relaunch(data: dict[str, Any], launch_uuid: Any) -> Any:
     """Launch the same again, on what failed or on all of it, with other values where they are given."""

@@ -49,7 +49,7 @@ class Tickets(MethodView):
         page = queries_list.list_tickets(current_actor(), TicketFilter(**query), **paging)
         return paged(page, listings.ticket_rows(page.items))
 
-    @documented(tickets)
+    @documented(tickets, 413, 415)
     @tickets.arguments(NewTicket)
     @tickets.response(201, TicketDetailSchema)
     def post(self, body: dict[str, Any]) -> Any:
@@ -76,7 +76,7 @@ class OneTicket(MethodView):
         """Show a ticket with its jobs and history."""
         return _detail(queries_list.get_ticket(current_actor(), str(ticket_id)))
 
-    @documented(tickets, 404, 409)
+    @documented(tickets, 404, 409, 413, 415)
     @tickets.arguments(TicketPatch)
     @tickets.response(200, TicketDetailSchema)
     def patch(self, body: dict[str, Any], ticket_id: Any) -> Any:
@@ -87,7 +87,7 @@ class OneTicket(MethodView):
 
 
 @tickets.route("/tickets/<uuid:ticket_id>/comments", methods=["POST"])
-@documented(tickets, 404)
+@documented(tickets, 404, 413, 415)
 @tickets.arguments(NewComment)
 @tickets.response(201, TicketDetailSchema)
 def add_comment(body: dict[str, Any], ticket_id: Any) -> Any:

@@ -81,7 +81,9 @@ def test_a_log_is_read_by_cursor_to_its_end(house: House, client: FlaskClient, k
     _, claim, hosts = begun(house, "a")
     put_lines(house, claim, hosts["a"], [f"line {n}" for n in range(1, 26)])
     end(house, claim, hosts)
-    job_id = client.get("/api/v1/jobs", headers=key).json[0]["job_id"]
+    listed = client.get("/api/v1/jobs", headers=key)
+    assert listed.status_code == 200, listed.json
+    job_id = listed.json[0]["job_id"]
     seen: list[str] = []
     after = 0
     while True:
