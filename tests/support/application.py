@@ -19,6 +19,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.accounts.authentication import authenticate
 from app.core import runtime
 from app.core.extensions import limiter
 from app.core.queue import configure_celery
@@ -72,6 +73,7 @@ def _application(settings: Settings) -> Flask:
         return found
     runtime.configure(settings)
     found.config["MILLWRIGHT_SETTINGS"] = settings
+    found.authenticator = authenticate  # type: ignore[attr-defined]  # some tests put their own in its place
     found.extensions.pop("millwright_tail_hub", None)
     configure_celery(settings)
     limiter.reset()
