@@ -74,6 +74,7 @@ def _application(settings: Settings) -> Flask:
     runtime.configure(settings)
     found.config["MILLWRIGHT_SETTINGS"] = settings
     found.authenticator = authenticate  # type: ignore[attr-defined]  # some tests put their own in its place
+    found.config["WTF_CSRF_ENABLED"] = True
     found.extensions.pop("millwright_tail_hub", None)
     configure_celery(settings)
     limiter.reset()
