@@ -31,7 +31,7 @@ BEFORE_PASSWORD_CHANGE = frozenset(
         "accounts.sign_in",
     }
 )
-OPEN = ("static", "accounts.sign_in")
+OPEN = ("static", "accounts.sign_in", "dashboard.api_docs")
 # They open units of their own: hashing a password must not hold the database, and health asks when it is down.
 UNITLESS = (
     "static",

@@ -11,11 +11,12 @@ from werkzeug.routing import BuildError
 from app.core.clock import utc_now
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, can
-from app.dashboard import palette, queries
+from app.dashboard import api_docs, palette, queries
 from app.dashboard.live import live_context
 from app.dashboard.series import SPANS, charts
 
 blueprint = Blueprint("dashboard", __name__, template_folder="templates")
+api_docs.register(blueprint)
 _LOOK = "dashboard_look"  # in the cookie: [since when failures are counted, when the page was opened last]
 # Opening the page again within this time is the same look.
 SAME_LOOK = timedelta(minutes=15)

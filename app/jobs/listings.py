@@ -234,8 +234,9 @@ def inputs_in_words(launch: Launch) -> list[tuple[str, str]]:
         ("Mode", "check only" if launch.is_check else "changes"),
     ]
     for name, value in launch.inputs.items():
-        if value in (None, "", [], {}, False) or name in ("check", "file_hash", "manifest_hash") or name.endswith(("_id", "_ids")):
-            continue  # ids mean nothing to people; the title and the matrix name what they stand for
+        # Ids and hashes mean nothing to people; the title and the matrix name what they stand for.
+        if value in (None, "", [], {}, False) or name == "check" or name.endswith(("_id", "_ids", "_hash")):
+            continue
         if isinstance(value, dict):
             words += [(str(key), str(inner)) for key, inner in value.items()]
         else:

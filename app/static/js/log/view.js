@@ -21,7 +21,7 @@ export class View {
     this.map = new ScrollMap();
     this.sizer = box.querySelector("[data-log=sizer]");
     this.rows = box.querySelector("[data-log=rows]");
-    this.rowHeight = parseFloat(getComputedStyle(box).getPropertyValue("--log-row")) || 20;
+    this.rowHeight = parseFloat(getComputedStyle(box).getPropertyValue("--log-row")) || 24;
     box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(box);
