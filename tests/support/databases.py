@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pymysql
 import pytest
 from sqlalchemy import URL, Engine, create_engine
 
@@ -183,9 +184,16 @@ def server_reset(database: TestDatabase) -> Callable[[], None]:
     """
     assert database.server is not None
     names = [name for name in tables(database) if name != VERSION_TABLE]
-    connection = database.server.connect(database.name)
+    server = database.server
+
+    def connect() -> pymysql.connections.Connection[pymysql.cursors.Cursor]:
+        made = server.connect(database.name)
+        with made.cursor() as cursor:
+            cursor.execute("SET SESSION foreign_key_checks = 0, lock_wait_timeout = 10")
+        return made
+
+    connection = connect()
     with connection.cursor() as cursor:
-        cursor.execute("SET SESSION foreign_key_checks = 0, lock_wait_timeout = 10")
         seeded = []
         for name in names:
             cursor.execute(f"SELECT EXISTS (SELECT 1 FROM `{name}`)")
@@ -196,7 +204,11 @@ def server_reset(database: TestDatabase) -> Callable[[], None]:
     filled = " UNION ALL ".join(f"(SELECT '{name}' FROM `{name}` LIMIT 1)" for name in names)
 
     def reset() -> None:
-        connection.ping()
+        nonlocal connection
+        try:
+            connection.ping(reconnect=False)
+        except pymysql.err.Error:  # a test stopped the server; a reconnected session would have lost its settings
+            connection = connect()
         with connection.cursor() as cursor:
             if not filled:
                 return
