@@ -50,7 +50,5 @@ export class Words {
     swapIcon(badge, picture);
     badge.lastChild.textContent = status;
     document.dispatchEvent(new CustomEvent("job:status", { detail: { status } }));
-    // Buttons, reasons and the ticket above the log belong to the new status: the server says which.
-    if (document.getElementById("job-head")) window.htmx?.ajax("GET", location.pathname, { target: "#job-head", select: "#job-head", swap: "outerHTML" });
   }
 }
