@@ -9,13 +9,11 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.accounts import keys
-from app.accounts.models import ApiKey, Membership, Tenant, User
+from app.accounts.models import Membership, Tenant, User
 from app.accounts.passwords import NO_PASSWORD, hash_password
 from app.accounts.trail import DEFAULT_TENANT
 from app.audit import service as audit
@@ -23,8 +21,6 @@ from app.audit.service import Resource
 from app.core.actor import Actor, Role
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
-from app.core.permissions import Permission, require
-from app.core.runtime import settings
 from app.core.tenancy import system_scope, tenant_scope
 
 log = logging.getLogger(__name__)
@@ -137,22 +133,3 @@ def run_first_start(hooks: Sequence[FirstStartHook]) -> FirstAdmin | None:
         with tenant_scope(actor.tenant_id), unit_of_work():
             hook(actor)
     return made
-
-
-def issue_api_key(actor: Actor, user_id: int, *, name: str, days: int | None = None) -> str:
-    """Make a key with all rights of a user of the actor's tenant and return its text. For the platform itself."""
-    require(actor, Permission.USER_EDIT)
-    prefix, text = keys.new_key()
-    row = ApiKey(
-        tenant_id=actor.tenant_id,
-        user_id=user_id,
-        name=name,
-        prefix=prefix,
-        digest=keys.digest(text),
-        expires_at=database_now() + timedelta(days=days or settings().api_key_days),
-    )
-    db.session.add(row)
-    db.session.flush()
-    details = {"name": name, "prefix": prefix}
-    audit.record(actor, "api_key:create", Resource("api_key", row.id), action="CREATE", details=details)
-    return text

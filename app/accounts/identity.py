@@ -22,7 +22,7 @@ from app.core.actor import Actor, Via
 from app.core.db import db, unit_of_work
 from app.core.db_time import db_now
 from app.core.errors import NotSignedIn
-from app.core.permissions import ROLE_GRANTS, Permission
+from app.core.permissions import ROLE_GRANTS
 from app.core.runtime import settings
 from app.core.tenancy import system_scope
 
@@ -185,8 +185,3 @@ def touch(identity: Identity) -> None:
             db.session.execute(statement.execution_options(synchronize_session=False))
     except SQLAlchemyError as error:
         log.warning("use of a session or key was not noted: %s", type(error).__name__)
-
-
-def known_scopes() -> tuple[str, ...]:
-    """Return the words that an API key's scopes may hold."""
-    return tuple(permission.value for permission in Permission if permission is not Permission.PLATFORM_ADMIN)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, literal, or_, select, update
+from sqlalchemy import bindparam, case, literal, or_, select, update
 
 from app.audit import service as audit
 from app.audit.resource import Resource
@@ -300,16 +300,6 @@ def cancel_pending_job(job: Job) -> bool:
         run_id = job.run_id
         after_commit(lambda: wake(run_topic(run_id)))
     return bool(moved)
-
-
-def count_open(run: Run) -> int:
-    """Return how many jobs of the run are not final."""
-    statement = (
-        select(func.count())
-        .select_from(Job)
-        .where(Job.tenant_id == run.tenant_id, Job.run_id == run.id, Job.status.not_in(JOB_FINAL))
-    )
-    return db.session.scalar(statement) or 0
 
 
 def begin_jobs(run: Run, now: datetime) -> int:

@@ -18,7 +18,7 @@ from app.core.pagination import Page, paginate
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.inventory.models import Server
-from app.jobs.models import Job, Launch, Run, Worker
+from app.jobs.models import Job, Launch, Run
 from app.jobs.status import JOB_FINAL, JobStatus
 
 NUMBER = re.compile(r"\A(?:#|l-)?(\d{1,10})\Z")  # how people write jobs (#1412) and launches (L-310)
@@ -176,35 +176,9 @@ def count_open_jobs_of_run(run: Run) -> int:
     return db.session.scalar(statement) or 0
 
 
-def server_names(tenant_id: int, server_ids: set[int]) -> dict[int, str]:
-    """Return the hostnames of servers, in one query."""
-    if not server_ids:
-        return {}
-    rows = db.session.execute(
-        select(Server.id, Server.hostname).where(Server.tenant_id == tenant_id, Server.id.in_(server_ids))
-    )
-    return {row.id: row.hostname for row in rows}
-
-
 def user_names(tenant_id: int, user_ids: set[int]) -> dict[int, str]:
     """Return the usernames of people of a tenant, in one query."""
     if not user_ids:
         return {}
     rows = db.session.execute(select(User.id, User.username).where(User.tenant_id == tenant_id, User.id.in_(user_ids)))
     return {row.id: row.username for row in rows}
-
-
-def launch_titles(tenant_id: int, launch_ids: set[int]) -> dict[int, tuple[str, str]]:
-    """Return uuid and title of launches by id, in one query."""
-    if not launch_ids:
-        return {}
-    rows = db.session.execute(
-        select(Launch.id, Launch.uuid, Launch.title).where(Launch.tenant_id == tenant_id, Launch.id.in_(launch_ids))
-    )
-    return {row.id: (row.uuid, row.title) for row in rows}
-
-
-def list_workers(actor: Actor) -> Sequence[Worker]:
-    """Return the platform's workers, newest sign of life first (at most 200)."""
-    require(actor, Permission.WORKER_VIEW)
-    return db.session.scalars(select(Worker).order_by(Worker.last_seen_at.desc()).limit(200)).all()
