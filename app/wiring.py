@@ -27,6 +27,7 @@ SLICES = ("audit", "accounts", "inventory", "jobs", "playbooks", "tickets", "das
 MODEL_MODULES = (
     "app.audit.models",
     "app.accounts.models",
+    "app.accounts.models_teams",
     "app.inventory.models",
     "app.jobs.models",
     "app.jobs.log_models",

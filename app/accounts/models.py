@@ -12,8 +12,9 @@ from app.core.actor import Role
 from app.core.column_types import BigIntPK, Digest, JsonValue, UTCDateTime, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Created, Timestamped
-from app.core.table import HasUuid, table_args
+from app.core.table import HasUuid, table_args, tenant_key
 from app.core.tenancy import TenantOwned
+from app.core.versioning import Versioned
 
 
 class Plan(StrEnum):
@@ -25,7 +26,7 @@ class Plan(StrEnum):
     ENTERPRISE = "enterprise"
 
 
-class Tenant(HasUuid, Timestamped, Model):
+class Tenant(HasUuid, Versioned, Timestamped, Model):
     """The isolation boundary. Tenant 1 is the default one."""
 
     __tablename__ = "tenants"
@@ -43,7 +44,7 @@ class Tenant(HasUuid, Timestamped, Model):
     max_services: Mapped[int] = mapped_column(nullable=False, default=5, server_default="5")
 
 
-class User(TenantOwned, Timestamped, Model):
+class User(TenantOwned, Versioned, Timestamped, Model):
     """A person (or the tenant's ``system`` user, who cannot sign in). ``tenant_id`` is the home tenant."""
 
     __tablename__ = "users"
@@ -81,7 +82,20 @@ class Membership(TenantOwned, Created, Model):
     role: Mapped[Role] = mapped_column(enum_column(Role, "role"), nullable=False)
 
 
-class ApiKey(TenantOwned, Timestamped, Model):
+class FormerPassword(TenantOwned, Created, Model):
+    """The hash of a password that a person had, so that it is not chosen again soon."""
+
+    __tablename__ = "password_history"
+    __table_args__ = table_args(
+        tenant_key("user_id", "users", ondelete="CASCADE"), Index(None, "tenant_id", "user_id", "id")
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(nullable=False)
+    password_hash: Mapped[str] = mapped_column(String(255), nullable=False)
+
+
+class ApiKey(TenantOwned, Versioned, Timestamped, Model):
     """A key for programs: shown once, found by its clear prefix, kept as a keyed digest."""
 
     __tablename__ = "api_keys"
