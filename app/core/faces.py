@@ -49,15 +49,19 @@ def paged(page: Page[Any], items: Any) -> tuple[Any, int, dict[str, str]]:
     return items, 200, {"X-Pagination": json.dumps(header(page))}
 
 
-def plain_text(pieces: Iterable[str], filename: str | None = None) -> Response:
-    """Return text that no browser interprets; as a download when named.
+def spooled(pieces: Iterable[str], mimetype: str, filename: str | None = None) -> Response:
+    """Return text as an answer that a browser downloads when it is named.
 
     Read whole into a temporary file first (in memory up to 4 MiB), so that a slow reader holds no database
     connection.
     """
     text = tempfile.SpooledTemporaryFile(max_size=4_194_304)  # noqa: SIM115 - closed with the response
-    for piece in pieces:
-        text.write(piece.encode("utf-8", "replace"))
+    try:
+        for piece in pieces:
+            text.write(piece.encode("utf-8", "replace"))
+    except BaseException:
+        text.close()
+        raise
     size = text.tell()
     text.seek(0)
 
@@ -66,8 +70,13 @@ def plain_text(pieces: Iterable[str], filename: str | None = None) -> Response:
             while chunk := text.read(65_536):
                 yield chunk
 
-    response = Response(chunks(), mimetype="text/plain; charset=utf-8")
+    response = Response(chunks(), mimetype=f"{mimetype}; charset=utf-8")
     response.headers["Content-Length"] = str(size)
     if filename is not None:
         response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
+
+
+def plain_text(pieces: Iterable[str], filename: str | None = None) -> Response:
+    """Return text that no browser interprets; as a download when named."""
+    return spooled(pieces, "text/plain", filename)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.db import db
 from app.core.errors import InvalidInput
+from app.core.sorting import Sort
 
 COUNT_CAP = 10_000  # a COUNT over 1,000,000 rows costs tens of milliseconds; nobody reads page 201
 MAX_PAGE_SIZE = 100
@@ -46,17 +47,21 @@ def paginate(
     page_size: int = 50,
     after: int | None = None,
     descending: bool = True,
+    sort: Sort | None = None,
 ) -> Page[Row]:
-    """Run ``statement`` ordered by ``key`` and return one page (two queries at most).
+    """Run ``statement`` ordered by ``key``, or by ``sort`` and then ``key``; return one page.
+
+    Two queries at most, one more for a cursor in a list sorted by another column.
 
     ``after`` is the ``key`` of the last row seen and wins over ``page``. Pages that begin beyond COUNT_CAP rows
     raise InvalidInput: use ``after``. ``statement`` must carry no ORDER BY or LIMIT of its own.
     """
     page_size = max(1, min(page_size, MAX_PAGE_SIZE))
-    ordered = statement.order_by(key.desc() if descending else key.asc())
+    order = sort or Sort(key, descending)
+    ordered = statement.order_by(*order.order(key))
     total: int | None = None
     if after is not None:
-        ordered = ordered.where(key < after if descending else key > after)
+        ordered = ordered.where(order.behind(key, after, _value_at(key, order, after)))
         rows = db.session.scalars(ordered.limit(page_size + 1)).all()
     else:
         if (page - 1) * page_size >= COUNT_CAP:
@@ -71,6 +76,16 @@ def paginate(
     items = rows[:page_size]
     next_after = getattr(items[-1], key.key) if len(rows) > page_size else None
     return Page(items, None if after is not None else page, page_size, total, next_after)
+
+
+def _value_at(key: InstrumentedAttribute[int], order: Sort, after: int) -> Any:
+    """Return what the last row seen has in the column that the list is sorted by."""
+    if order.column is key:
+        return None
+    found = db.session.execute(select(order.column).where(key == after)).first()
+    if found is None:
+        raise InvalidInput(after="The row of this cursor is gone. Begin again with the first page.")
+    return found[0]
 
 
 def header(page: Page[Any]) -> dict[str, Any]:
