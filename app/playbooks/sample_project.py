@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import InvalidInput
+from app.core.yaml_gate import decode, load_plays, load_yaml
 from app.playbooks.content import MAX_FILES, MAX_PROJECT_BYTES, SourceFile
 from app.playbooks.declarations import VariableSpec, parse_specs
 from app.playbooks.paths import check_path, check_playbook_path
-from app.playbooks.yaml_gate import decode, load_plays, load_yaml
 
 MANIFEST = "millwright.yml"
 MAX_TAGS = 20

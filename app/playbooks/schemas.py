@@ -6,10 +6,10 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from app.core.yaml_gate import MAX_BYTES
 from app.playbooks.models import Playbook, ProjectSource
 from app.playbooks.service import LaunchOptions
 from app.playbooks.targets import Selection
-from app.playbooks.yaml_gate import MAX_BYTES
 
 MAX_ID = 2**31 - 1  # INT
 

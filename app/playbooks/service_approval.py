@@ -12,11 +12,11 @@ from app.core.actor import Actor
 from app.core.clock import utc_now
 from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
+from app.core.yaml_gate import decode, load_plays
 from app.playbooks import content, queries
 from app.playbooks.declarations import suggest
 from app.playbooks.models import Playbook, PlaybookApproval
 from app.playbooks.projects import approve_row
-from app.playbooks.yaml_gate import decode, load_plays
 
 MAX_DIFF_LINES = 5000
 

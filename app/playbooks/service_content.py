@@ -16,6 +16,7 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
+from app.core.yaml_gate import load_plays
 from app.playbooks import content, queries
 from app.playbooks.content import SourceFile
 from app.playbooks.declarations import VariableType, parse_specs
@@ -24,7 +25,6 @@ from app.playbooks.paths import check_playbook_path
 from app.playbooks.projects import refuse_taken_name
 from app.playbooks.sample_project import check_tags
 from app.playbooks.variables import check_variables
-from app.playbooks.yaml_gate import load_plays
 
 _EDITABLE = ("name", "description", "tags", "variable_specs", "variables", "shares_servers", "timeout_seconds")
 

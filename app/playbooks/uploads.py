@@ -8,7 +8,7 @@ import yaml
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from app.core.errors import InvalidInput
-from app.playbooks.yaml_gate import MAX_BYTES, decode, load_yaml
+from app.core.yaml_gate import MAX_BYTES, decode, load_yaml
 
 _IGNORED = {"csrf_token", "version", "content"}
 

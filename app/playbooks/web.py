@@ -14,6 +14,7 @@ from app.core.errors import AppError, InvalidInput
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.table import new_uuid
+from app.core.yaml_gate import MAX_BYTES
 from app.jobs import listings
 from app.jobs import queries as job_queries
 from app.jobs.queries import JobFilter
@@ -25,7 +26,6 @@ from app.playbooks.statistics import Statistics, brief_statistics, last_launches
 from app.playbooks.targets import launch_choices
 from app.playbooks.uploads import as_yaml, form_to_edit, form_to_upload
 from app.playbooks.web_forms import errors_for_form, from_inputs, load, read_launch_form, typed_values
-from app.playbooks.yaml_gate import MAX_BYTES
 
 blueprint = Blueprint("playbooks", __name__, template_folder="templates")
 SHOWN_LINES = 2000

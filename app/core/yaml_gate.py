@@ -29,6 +29,12 @@ class Opaque(str):
     __slots__ = ()
 
 
+class Vaulted(Opaque):
+    """A value that ansible-vault encrypted: the cipher text, which nobody here can open."""
+
+    __slots__ = ()
+
+
 class _GatedLoader(_Base):  # type: ignore[misc]  # PyYAML carries no types for the C loader
     """SafeLoader that refuses duplicate keys, keeps foreign tags as text and merges nothing.
 
@@ -50,8 +56,9 @@ class _GatedLoader(_Base):  # type: ignore[misc]  # PyYAML carries no types for 
         return super().construct_mapping(node, deep=deep)  # type: ignore[no-any-return]
 
 
-def _construct_opaque(loader: Any, _suffix: str, node: yaml.Node) -> Opaque:
-    return Opaque(node.value if isinstance(node, yaml.ScalarNode) else "")
+def _construct_opaque(_loader: Any, suffix: str, node: yaml.Node) -> Opaque:
+    kind = Vaulted if suffix in ("vault", "vault-encrypted") else Opaque
+    return kind(node.value if isinstance(node, yaml.ScalarNode) else "")
 
 
 def _construct_merge_key(_loader: Any, node: yaml.ScalarNode) -> str:
@@ -96,10 +103,10 @@ def _walk(text: str) -> None:
             raise _problem("a tag that builds program objects is not accepted", event.start_mark)
 
 
-def decode(data: bytes, *, field: str = "content") -> str:
+def decode(data: bytes, *, field: str = "content", max_bytes: int = MAX_BYTES) -> str:
     """Return the text of a file; InvalidInput when it is too large, not UTF-8 or holds NUL characters."""
-    if len(data) > MAX_BYTES:
-        raise InvalidInput(**{field: f"The file is larger than {MAX_BYTES // 1024} KiB. Split it."})
+    if len(data) > max_bytes:
+        raise InvalidInput(**{field: f"The file is larger than {max_bytes // 1024} KiB. Split it."})
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -109,13 +116,14 @@ def decode(data: bytes, *, field: str = "content") -> str:
     return text
 
 
-def load_yaml(text: str, *, field: str = "content") -> Any:
+def load_yaml(text: str, *, field: str = "content", max_bytes: int = MAX_BYTES) -> Any:
     """Return the data of one YAML document, or raise InvalidInput naming line and column.
 
-    Tags with one ``!`` become ``Opaque`` text. Nothing of the input but short keys is repeated in a message.
+    Tags with one ``!`` become ``Opaque`` text (``!vault``: ``Vaulted``). Nothing of the input but short keys is
+    repeated in a message.
     """
-    if len(text) > MAX_BYTES:
-        raise InvalidInput(**{field: f"The text is longer than {MAX_BYTES // 1024} KiB. Split it."})
+    if len(text) > max_bytes:
+        raise InvalidInput(**{field: f"The text is longer than {max_bytes // 1024} KiB. Split it."})
     try:
         _walk(text)
         return yaml.load(text, Loader=_GatedLoader)  # noqa: S506 - a SafeLoader, behind the walk above

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import InvalidInput
-from app.playbooks.yaml_gate import MAX_BYTES, Opaque, load_plays, load_yaml
+from app.core.yaml_gate import MAX_BYTES, Opaque, load_plays, load_yaml
 from tests.playbooks.conftest import GOOD
 
 
