@@ -12,7 +12,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,6 +63,7 @@ def boot_id() -> str:
 class _Stat:
     state: str
     parent: int
+    group: int
     start_ticks: int
 
 
@@ -75,7 +76,7 @@ def _read_stat(pid: int) -> _Stat | None:
     fields = text[text.rfind(b")") + 2 :].split()
     if len(fields) < 20:
         return None
-    return _Stat(fields[0].decode(), int(fields[1]), int(fields[19]))
+    return _Stat(fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[19]))
 
 
 def identify(pid: int) -> ProcessIdentity | None:
@@ -92,27 +93,56 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return stat is not None and stat.start_ticks == identity.start_ticks and stat.state not in "ZX"
 
 
-def _living() -> dict[int, int]:
-    """Return parent by pid for every process that is no zombie."""
-    parents: dict[int, int] = {}
-    for entry in os.listdir(_PROC):  # noqa: PTH208 (names only)
-        if entry.isdigit() and (stat := _read_stat(int(entry))) is not None and stat.state not in "ZX":
-            parents[int(entry)] = stat.parent
-    return parents
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """What one look at a living process saw."""
+
+    parent: int
+    group: int
+    is_marked: bool
 
 
-def _carries(pid: int, needle: bytes) -> bool:
+_LOOKS = 20  # listings of /proc for one census
+
+
+def _look(needle: bytes | None = None) -> dict[int, _Process]:
+    """Return every process that is no zombie, by pid; ``needle`` is the marker to look for in environments.
+
+    The list is read again until it shows no new process (at most _LOOKS times): where processes fork and end quickly,
+    all those of the first list may be gone by the time they are read.
+    """
+    found: dict[int, _Process] = {}
+    seen: set[int] = set()
+    for _ in range(_LOOKS):
+        new = {int(entry) for entry in os.listdir(_PROC) if entry.isdigit()} - seen  # noqa: PTH208 (names only)
+        if not new:
+            break
+        seen |= new
+        for pid in new:
+            stat = _read_stat(pid)
+            if stat is None or stat.state in "ZX":
+                continue
+            carries = needle is not None and _carries(pid, needle)
+            if carries is not None:
+                found[pid] = _Process(stat.parent, stat.group, carries)
+    return found
+
+
+def _carries(pid: int, needle: bytes) -> bool | None:
+    """Say whether a process has the marker in its environment; None when it ended meanwhile."""
     try:
         environment = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:
+    except PermissionError:
         return False
+    except OSError:
+        return None
     return environment.startswith(needle) or b"\0" + needle in environment
 
 
-def _descend(parents: dict[int, int], roots: Iterable[int]) -> set[int]:
+def _descend(processes: Mapping[int, _Process], roots: Iterable[int]) -> set[int]:
     children: dict[int, list[int]] = {}
-    for pid, parent in parents.items():
-        children.setdefault(parent, []).append(pid)
+    for pid, process in processes.items():
+        children.setdefault(process.parent, []).append(pid)
     found: set[int] = set()
     pending = list(roots)
     while pending:
@@ -125,7 +155,21 @@ def _descend(parents: dict[int, int], roots: Iterable[int]) -> set[int]:
 
 def child_pids(pid: int) -> list[int]:
     """Return the direct living children of a process."""
-    return [child for child, parent in _living().items() if parent == pid]
+    return [child for child, process in _look().items() if process.parent == pid]
+
+
+def _members(marker: str, root: int | None, exclude: Collection[int]) -> tuple[set[int], set[int]]:
+    """Return the pids of a run, and the process groups that hold nothing else."""
+    processes = _look(f"{MARKER_VARIABLE}={marker}\0".encode())
+    marked = {pid for pid, process in processes.items() if process.is_marked}
+    members = marked | _descend(processes, marked)
+    if root is not None:
+        members |= _descend(processes, [root])
+    # The caller may itself descend from a marked process (a supervisor excludes itself).
+    members -= set(exclude)
+    own = {processes[pid].group for pid in members if pid in processes}
+    shared = {process.group for pid, process in processes.items() if pid not in members}
+    return members, own - shared - {0, 1}
 
 
 def census(marker: str, *, root: int | None = None, exclude: Collection[int] = ()) -> set[int]:
@@ -134,14 +178,7 @@ def census(marker: str, *, root: int | None = None, exclude: Collection[int] = (
     ``root`` is a process whose descendants belong to the run whatever their environment says (the
     supervisor); it is not itself counted unless it carries the marker. Zombies are not counted.
     """
-    parents = _living()
-    needle = f"{MARKER_VARIABLE}={marker}\0".encode()
-    marked = {pid for pid in parents if _carries(pid, needle)}
-    members = marked | _descend(parents, marked)
-    if root is not None:
-        members |= _descend(parents, [root])
-    # The caller may itself descend from a marked process (a supervisor excludes itself).
-    return members - set(exclude)
+    return _members(marker, root, exclude)[0]
 
 
 def kill_marked(
@@ -153,19 +190,21 @@ def kill_marked(
 ) -> set[int]:
     """Kill every process of a run until none is left; return the pids that would not go.
 
-    Two empty censuses in a row are asked for, since a process may fork while the list is read. Children of
-    the calling process that die here are left for it to reap.
+    Process groups that hold nothing else are killed whole: the kernel does that in one step, so a chain of processes
+    that fork faster than a list can be read ends too. (One that also starts a new group each time can be ended by a
+    cgroup only.) Two empty censuses in a row are asked for. Children of the calling process that die here are left
+    for it to reap.
     """
     deadline = time.monotonic() + deadline_seconds
     empty = 0
     while True:
-        members = census(marker, root=root, exclude=exclude)
+        members, groups = _members(marker, root, exclude)
         empty = 0 if members else empty + 1
         if empty == 2 or time.monotonic() > deadline:
             return members
-        for pid in members:
+        for number in [-group for group in groups] + sorted(members):
             try:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(number, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 continue  # gone meanwhile, or another user's (sudo): the next census tells
         if members:

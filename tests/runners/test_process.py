@@ -15,6 +15,11 @@ MARKER = "test-marker-0001.1"
 FORKING = (
     "import os,time\nfor _ in range(3): os.fork()\nos.setsid() if os.getpid()!=os.getsid(0) else 0\ntime.sleep(300)"
 )
+WITH_MARKED_CHILD = """
+import subprocess, sys, time
+subprocess.Popen(["sleep", "300"], env={"MILLWRIGHT_RUN": sys.argv[1]})
+time.sleep(300)
+"""
 RESTLESS = """
 import os, time
 end = time.monotonic() + 60  # the test is over by then, whatever became of it
@@ -36,7 +41,7 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def spawn(code: str, marker: str = MARKER) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", code], env={MARKER_VARIABLE: marker})
+    return subprocess.Popen([sys.executable, "-c", code], env={MARKER_VARIABLE: marker}, start_new_session=True)
 
 
 def test_a_process_is_itself_only_with_its_start_time_and_boot() -> None:
@@ -69,6 +74,16 @@ def test_killing_ends_processes_that_keep_forking(started: list[subprocess.Popen
     wait_for(lambda: len(census(MARKER)) >= 2)
     assert kill_marked(MARKER) == set()
     assert census(MARKER) == set()
+
+
+def test_a_group_that_holds_other_processes_too_is_not_killed_whole(
+    started: list[subprocess.Popen[bytes]], wait_for: Wait
+) -> None:
+    bystander = subprocess.Popen([sys.executable, "-c", WITH_MARKED_CHILD, MARKER], start_new_session=True)
+    started.append(bystander)
+    wait_for(lambda: census(MARKER))
+    assert kill_marked(MARKER) == set()
+    assert bystander.poll() is None
 
 
 def test_another_runs_processes_are_left_alone(started: list[subprocess.Popen[bytes]], wait_for: Wait) -> None:
