@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from flask import request, url_for
+from flask import url_for
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
-from app.core.errors import InvalidInput
+from app.core.edit_version import IF_MATCH, etag, seen_version
 from app.core.faces import documented
 from app.core.flask_app import current_actor
 from app.core.pagination import header
@@ -35,33 +34,10 @@ Answer = dict[str, Any]
 blueprint = Blueprint("inventory_api", __name__, description="Servers, connection tests, host keys")
 blueprints = (blueprint,)
 
-IF_MATCH = {
-    "in": "header",
-    "name": "If-Match",
-    "required": False,
-    "schema": {"type": "string"},
-    "description": "The version the change was made from, in quotes as ETag gave it.",
-}
-
 
 def _no_query() -> Callable[[View], View]:
     """Refuse unknown query parameters where there are none."""
     return cast(Callable[[View], View], blueprint.arguments(NoQuery, location="query", as_kwargs=True, unknown=RAISE))
-
-
-def _seen_version(body_version: int | None) -> int | None:
-    """Return the version of If-Match, or the body's; InvalidInput when they differ or If-Match is no version."""
-    text = request.headers.get("If-Match")
-    if text is None or text == "*":
-        return body_version
-    found = re.fullmatch(r'(?:W/)?"?(\d{1,9})"?', text.strip())
-    if found is None or (body_version is not None and body_version != int(found[1])):
-        raise InvalidInput(version='Send If-Match as the ETag was given, e.g. If-Match: "3", or version in the body.')
-    return int(found[1])
-
-
-def _tagged(data: Answer) -> dict[str, str]:
-    return {"ETag": f'"{data["version"]}"'}
 
 
 @blueprint.route("/servers", methods=["GET"])
@@ -89,7 +65,7 @@ def list_servers(args: dict[str, Any]) -> tuple[list[Answer], int, dict[str, str
 def create_server(body: dict[str, Any]) -> tuple[Answer, int, dict[str, str]]:
     """Add a server."""
     data = server_data(service.create_server(current_actor(), cast(ServerInput, body)))
-    return data, 201, {"Location": url_for("inventory_api.get_server", server_id=data["id"]), **_tagged(data)}
+    return data, 201, {"Location": url_for("inventory_api.get_server", server_id=data["id"]), **etag(data["version"])}
 
 
 @blueprint.route("/servers/<int:server_id>", methods=["GET"])
@@ -99,7 +75,7 @@ def create_server(body: dict[str, Any]) -> tuple[Answer, int, dict[str, str]]:
 def get_server(server_id: int) -> tuple[Answer, int, dict[str, str]]:
     """Show one server, active or not."""
     data = server_data(queries.get_server(current_actor(), server_id))
-    return data, 200, _tagged(data)
+    return data, 200, etag(data["version"])
 
 
 @blueprint.route("/servers/<int:server_id>", methods=["PATCH"])
@@ -110,10 +86,10 @@ def get_server(server_id: int) -> tuple[Answer, int, dict[str, str]]:
 @blueprint.response(200, ServerOut)
 def edit_server(body: dict[str, Any], server_id: int) -> tuple[Answer, int, dict[str, str]]:
     """Change the given fields."""
-    version = _seen_version(body.pop("version", None))
+    version = seen_version(body.pop("version", None))
     server = service.update_server(current_actor(), server_id, cast(ServerInput, body), version=version)
     data = server_data(server)
-    return data, 200, _tagged(data)
+    return data, 200, etag(data["version"])
 
 
 @blueprint.route("/servers/<int:server_id>", methods=["DELETE"])
@@ -123,7 +99,7 @@ def edit_server(body: dict[str, Any], server_id: int) -> tuple[Answer, int, dict
 @blueprint.response(200, ServerOut)
 def deactivate_server(server_id: int) -> Answer:
     """Deactivate a server: nothing runs on it any more, its history stays."""
-    return server_data(service.deactivate_server(current_actor(), server_id, version=_seen_version(None)))
+    return server_data(service.deactivate_server(current_actor(), server_id, version=seen_version(None)))
 
 
 @blueprint.route("/servers/<int:server_id>/reactivate", methods=["POST"])
@@ -133,7 +109,7 @@ def deactivate_server(server_id: int) -> Answer:
 @blueprint.response(200, ServerOut)
 def reactivate_server(server_id: int) -> Answer:
     """Take a deactivated server back into use."""
-    return server_data(service.reactivate_server(current_actor(), server_id, version=_seen_version(None)))
+    return server_data(service.reactivate_server(current_actor(), server_id, version=seen_version(None)))
 
 
 @blueprint.route("/servers/<int:server_id>/test", methods=["POST"])

@@ -11,6 +11,7 @@ from marshmallow import RAISE, ValidationError
 from app.audit import queries as audit_queries
 from app.audit.queries import AuditFilter
 from app.core.actor import Actor
+from app.core.edit_version import typed_version
 from app.core.errors import AppError, Conflict, InvalidInput
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, can, require
@@ -163,11 +164,6 @@ def server_edit(server_id: int) -> ResponseReturnValue:
     return redirect(url_for(".server", server_id=server_id))
 
 
-def _version() -> int | None:
-    text = request.form.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
 @blueprint.post("/servers/<int:server_id>/deactivate")
 def server_deactivate(server_id: int) -> ResponseReturnValue:
     """Deactivate a server, after a question that names it; on production its name has to be typed."""
@@ -189,7 +185,7 @@ def server_deactivate(server_id: int) -> ResponseReturnValue:
             action_label="Deactivate",
             back_url=url_for(".server", server_id=server_id),
         )
-    service.deactivate_server(actor, server_id, version=_version())
+    service.deactivate_server(actor, server_id, version=typed_version())
     flash(f"{found.hostname} is inactive now.", "success")
     return redirect(url_for(".server", server_id=server_id))
 
@@ -197,7 +193,7 @@ def server_deactivate(server_id: int) -> ResponseReturnValue:
 @blueprint.post("/servers/<int:server_id>/activate")
 def server_activate(server_id: int) -> ResponseReturnValue:
     """Take a server back into use."""
-    found = service.reactivate_server(current_actor(), server_id, version=_version())
+    found = service.reactivate_server(current_actor(), server_id, version=typed_version())
     flash(f"{found.hostname} is active again.", "success")
     return redirect(url_for(".server", server_id=server_id))
 
