@@ -10,10 +10,12 @@ from enum import StrEnum
 from typing import Any
 
 from app.core.errors import InvalidInput
+from app.playbooks.patterns import CHARACTERS, PATTERNS
 
 MAX_VARIABLES = 100
 MAX_CHOICES = 200
 MAX_NAME = 100
+MAX_TEXT = 10_000  # characters of one text
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Ansible's own variables, and words of a play: https://docs.ansible.com "Special variables"
 _RESERVED_WORDS = """
@@ -39,7 +41,12 @@ class VariableType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VariableSpec:
-    """One declaration. ``choices`` only for the two choice types, ``minimum``/``maximum`` only for numbers."""
+    """One declaration.
+
+    ``choices`` only for the two choice types; ``minimum``, ``maximum`` and ``integer`` only for numbers; lengths and
+    ``characters`` (names of patterns.CHARACTERS) only for text and secret; ``pattern`` (a name of patterns.PATTERNS)
+    and ``multiline`` only for text; ``multiple`` (a list of host names) only for server.
+    """
 
     name: str
     type: VariableType = VariableType.TEXT
@@ -50,16 +57,24 @@ class VariableSpec:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    integer: bool = False
+    pattern: str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    characters: tuple[str, ...] = ()
+    multiline: bool = False
+    multiple: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the stored form: only what says something."""
         data: dict[str, Any] = {"name": self.name, "type": self.type.value}
-        for key in ("label", "description", "required", "default", "minimum", "maximum"):
+        for key in _PLAIN_KEYS:
             value = getattr(self, key)
             if (value not in (None, "") and value is not False) or (key == "default" and value is not None):
                 data[key] = value
-        if self.choices:
-            data["choices"] = list(self.choices)
+        for key in ("choices", "characters"):
+            if getattr(self, key):
+                data[key] = list(getattr(self, key))
         return data
 
 
@@ -103,7 +118,52 @@ def _choices(data: Mapping[str, Any], kind: VariableType, field: str) -> tuple[s
     return tuple(value)
 
 
-_KEYS = {"name", "type", "label", "description", "required", "default", "choices", "minimum", "maximum"}
+_PLAIN_KEYS = (
+    *("label", "description", "required", "default", "minimum", "maximum", "integer"),
+    *("pattern", "min_length", "max_length", "multiline", "multiple"),
+)
+_KEYS = {"name", "type", "choices", "characters", *_PLAIN_KEYS}
+_TEXTS = (VariableType.TEXT, VariableType.SECRET)
+# Key -> the types that have it; the others have all types.
+_ONLY_FOR: dict[str, tuple[VariableType, ...]] = {
+    "minimum": (VariableType.NUMBER,),
+    "maximum": (VariableType.NUMBER,),
+    "integer": (VariableType.NUMBER,),
+    "pattern": (VariableType.TEXT,),
+    "multiline": (VariableType.TEXT,),
+    "min_length": _TEXTS,
+    "max_length": _TEXTS,
+    "characters": _TEXTS,
+    "multiple": (VariableType.SERVER,),
+}
+
+
+def _switch(data: Mapping[str, Any], key: str, field: str) -> bool:
+    value = data.get(key, False)
+    if not isinstance(value, bool):
+        raise InvalidInput(**{field: f"'{key}' must be true or false."})
+    return value
+
+
+def _length(data: Mapping[str, Any], key: str, field: str) -> int | None:
+    value = data.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TEXT):
+        raise InvalidInput(**{field: f"'{key}' must be a whole number from 0 to {MAX_TEXT}."})
+    return value
+
+
+def _pattern(data: Mapping[str, Any], field: str) -> str | None:
+    value = data.get("pattern")
+    if value is not None and (not isinstance(value, str) or value not in PATTERNS):
+        raise InvalidInput(**{field: f"'pattern' must be one of {', '.join(PATTERNS)}."})
+    return value
+
+
+def _characters(data: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    value = data.get("characters") or ()
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) and name in CHARACTERS for name in value):
+        raise InvalidInput(**{field: f"'characters' must be a list of {', '.join(CHARACTERS)}."})
+    return tuple(dict.fromkeys(value))
 
 
 def parse_spec(data: Any, *, field: str) -> VariableSpec:
@@ -118,25 +178,33 @@ def parse_spec(data: Any, *, field: str) -> VariableSpec:
     except (ValueError, TypeError):
         words = ", ".join(VariableType)
         raise InvalidInput(**{field: f"'type' must be one of {words}."}) from None
-    required = data.get("required", False)
-    if not isinstance(required, bool):
-        raise InvalidInput(**{field: "'required' must be true or false."})
     if kind is VariableType.SECRET and data.get("default") is not None:
         raise InvalidInput(**{field: "A secret has no default: it would be stored in clear."})
-    minimum, maximum = _limit(data, "minimum", field), _limit(data, "maximum", field)
-    if kind is not VariableType.NUMBER and (minimum is not None or maximum is not None):
-        raise InvalidInput(**{field: "Only numbers have 'minimum' and 'maximum'."})
-    return VariableSpec(
+    for key, kinds in _ONLY_FOR.items():
+        if kind not in kinds and data.get(key) not in (None, False, [], ()):
+            raise InvalidInput(**{field: f"Only {' and '.join(kinds)} variables have '{key}'."})
+    spec = VariableSpec(
         name=check_name(data.get("name"), field=field),
         type=kind,
         label=_text(data, "label", 100, field),
         description=_text(data, "description", 500, field),
-        required=required,
+        required=_switch(data, "required", field),
         default=data.get("default"),
         choices=_choices(data, kind, field),
-        minimum=minimum,
-        maximum=maximum,
+        minimum=_limit(data, "minimum", field),
+        maximum=_limit(data, "maximum", field),
+        integer=_switch(data, "integer", field),
+        pattern=_pattern(data, field),
+        min_length=_length(data, "min_length", field),
+        max_length=_length(data, "max_length", field),
+        characters=_characters(data, field),
+        multiline=_switch(data, "multiline", field),
+        multiple=_switch(data, "multiple", field),
     )
+    for low, high in ((spec.minimum, spec.maximum), (spec.min_length, spec.max_length)):
+        if low is not None and high is not None and low > high:
+            raise InvalidInput(**{field: f"{spec.name}: the least is more than the most. No value fits."})
+    return spec
 
 
 def parse_specs(data: Any, *, field: str = "variable_specs") -> tuple[VariableSpec, ...]:

@@ -8,6 +8,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 
 from app.core.yaml_gate import MAX_BYTES
 from app.playbooks.models import Playbook, ProjectSource
+from app.playbooks.patterns import CHARACTERS, PATTERNS
 from app.playbooks.service import LaunchOptions
 from app.playbooks.targets import Selection
 
@@ -66,6 +67,13 @@ class VariableSpecSchema(Strict):
     choices = fields.List(fields.String())
     minimum = fields.Float(allow_none=True)
     maximum = fields.Float(allow_none=True)
+    integer = fields.Boolean()
+    pattern = fields.String(metadata={"enum": list(PATTERNS)})
+    min_length = fields.Integer(allow_none=True)
+    max_length = fields.Integer(allow_none=True)
+    characters = fields.List(fields.String(metadata={"enum": list(CHARACTERS)}))
+    multiline = fields.Boolean(metadata={"description": "Text with line breaks."})
+    multiple = fields.Boolean(metadata={"description": "A list of servers."})
 
 
 class EditSchema(Strict):

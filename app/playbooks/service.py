@@ -206,12 +206,14 @@ def _variables(actor: Actor, playbook: Playbook, given: Mapping[str, Any]) -> Ch
     specs = parse_specs(playbook.variable_specs)
     checked = check_variables(specs, playbook.variables or {}, given)
     named = {spec.name: checked.extra_vars.get(spec.name) for spec in specs if spec.type is VariableType.SERVER}
-    wanted = [name for name in named.values() if name]
+    chosen = {name: value if isinstance(value, list) else [value] for name, value in named.items() if value}
+    wanted = sorted({hostname for hostnames in chosen.values() for hostname in hostnames})
     known = active_hostnames(actor, wanted) if wanted else set()
     wrong = {
-        f"extra_vars.{name}": f"There is no active server named '{value}'. Choose one from the list."
-        for name, value in named.items()
-        if value and value not in known
+        f"extra_vars.{name}": f"There is no active server named '{hostname}'. Choose one from the list."
+        for name, hostnames in chosen.items()
+        for hostname in hostnames
+        if hostname not in known
     }
     if wrong:
         raise InvalidInput(**wrong)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.errors import InvalidInput
-from app.playbooks.declarations import VariableSpec, VariableType, check_name
+from app.playbooks.declarations import MAX_TEXT, VariableSpec, VariableType, check_name
+from app.playbooks.patterns import wrong_text
 
-MAX_TEXT = 10_000
 MAX_TOTAL = 65_536  # bytes of all values as JSON
 MAX_DEPTH = 10
 MAX_ITEMS = 1000
@@ -59,9 +59,28 @@ def _json(value: Any, depth: int = 0) -> str | None:
     return next((wrong for part in parts if (wrong := _json(part, depth + 1))), None)
 
 
+def _text(spec: VariableSpec, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    if not spec.multiline and ("\n" in value or "\r" in value):
+        return "must be one line"
+    return _plain_text(value) or _length(spec, value) or wrong_text(value, spec.pattern, spec.characters)
+
+
+def _length(spec: VariableSpec, value: str) -> str | None:
+    # Nothing at all is the matter of "required".
+    if value and spec.min_length is not None and len(value) < spec.min_length:
+        return f"must have at least {spec.min_length:,} characters"
+    if spec.max_length is not None and len(value) > spec.max_length:
+        return f"must have at most {spec.max_length:,} characters"
+    return None
+
+
 def _number(spec: VariableSpec, value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "must be a number"
+    if spec.integer and not isinstance(value, int):
+        return "must be a whole number"
     if spec.minimum is not None and value < spec.minimum:
         return f"must be at least {spec.minimum:g}"
     if spec.maximum is not None and value > spec.maximum:
@@ -75,14 +94,23 @@ def _multi_choice(spec: VariableSpec, value: Any) -> str | None:
     return None if set(value) <= set(spec.choices) else f"may hold: {', '.join(spec.choices)[:500]}"
 
 
-def _secret(_spec: VariableSpec, value: Any) -> str | None:
+def _secret(spec: VariableSpec, value: Any) -> str | None:
     if not isinstance(value, str) or not MINIMUM_SECRET <= len(value) <= MAX_SECRET:
         return f"must be text of {MINIMUM_SECRET} to {MAX_SECRET:,} characters, so that it can be masked in the log"
-    return _plain_text(value)
+    return _plain_text(value) or _length(spec, value) or wrong_text(value, None, spec.characters)
+
+
+def _server(spec: VariableSpec, value: Any) -> str | None:
+    if not spec.multiple:
+        return _plain_text(value) if isinstance(value, str) and value else "must be a server's name"
+    if not isinstance(value, list) or len(value) > MAX_ITEMS or len(set(map(str, value))) != len(value):
+        return f"must be a list of at most {MAX_ITEMS:,} different servers' names"
+    wrong = [item for item in value if not isinstance(item, str) or not item or _plain_text(item)]
+    return "must be a list of servers' names" if wrong else None
 
 
 _CHECKS: dict[VariableType, Callable[[VariableSpec, Any], str | None]] = {
-    VariableType.TEXT: lambda _s, v: _plain_text(v) if isinstance(v, str) else "must be text",
+    VariableType.TEXT: _text,
     VariableType.NUMBER: _number,
     VariableType.BOOLEAN: lambda _s, v: None if isinstance(v, bool) else "must be true or false",
     VariableType.CHOICE: lambda s, v: (
@@ -90,7 +118,7 @@ _CHECKS: dict[VariableType, Callable[[VariableSpec, Any], str | None]] = {
     ),
     VariableType.MULTI_CHOICE: _multi_choice,
     VariableType.SECRET: _secret,
-    VariableType.SERVER: lambda _s, v: _plain_text(v) if isinstance(v, str) and v else "must be a server's name",
+    VariableType.SERVER: _server,
 }
 
 
@@ -148,11 +176,11 @@ def read_typed(spec: VariableSpec, typed: Sequence[str]) -> Any:
     What cannot be turned stays text, and ``check_variables`` says what is wrong with it. An unticked box sends
     nothing and means false.
     """
+    if takes_several(spec):
+        return [item for item in typed if item]
     last = typed[-1].strip() if typed else ""
     if spec.type is VariableType.BOOLEAN:
         return False if not last or last.lower() in _FALSE else True if last.lower() in _TRUE else last
-    if spec.type is VariableType.MULTI_CHOICE:
-        return [item for item in typed if item]
     if not last:
         return None
     if spec.type is VariableType.NUMBER:
@@ -161,4 +189,11 @@ def read_typed(spec: VariableSpec, typed: Sequence[str]) -> Any:
         except ValueError:
             return last
         return int(last) if last.lstrip("+-").isdigit() and len(last) < 20 else number
-    return typed[-1] if spec.type in (VariableType.SECRET, VariableType.TEXT) else last
+    if spec.type is VariableType.TEXT:
+        return typed[-1].replace("\r\n", "\n")  # what a browser makes of a line break
+    return typed[-1] if spec.type is VariableType.SECRET else last
+
+
+def takes_several(spec: VariableSpec) -> bool:
+    """Say whether a variable's value is a list: several choices or several servers."""
+    return spec.type is VariableType.MULTI_CHOICE or (spec.type is VariableType.SERVER and spec.multiple)

@@ -20,6 +20,7 @@ from app.jobs import queries as job_queries
 from app.jobs.queries import JobFilter
 from app.playbooks import projects, queries, service, service_approval, service_content
 from app.playbooks.declarations import parse_specs
+from app.playbooks.form_fields import form_fields
 from app.playbooks.models import Playbook
 from app.playbooks.schemas import EditSchema, PlaybookQuery, UploadSchema, to_options, to_selection
 from app.playbooks.statistics import Statistics, brief_statistics, last_launches, statistics
@@ -229,6 +230,7 @@ def _launch_page(found: Playbook, **more: Any) -> str:
     return render_template(
         "playbooks/launch_form.html",
         playbook=_row(found, is_approved=approved),
+        fields=form_fields(parse_specs(found.variable_specs), found.variables or {}),
         usual_seconds=figures.usual_seconds,
         token=new_uuid(),  # sent back with the form: a double click launches once
         **launch_choices(actor),

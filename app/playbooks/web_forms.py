@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from app.core.errors import InvalidInput
 from app.playbooks.declarations import VariableSpec, VariableType
 from app.playbooks.schemas import NewLaunchSchema
-from app.playbooks.variables import read_typed
+from app.playbooks.variables import read_typed, takes_several
 
 # Names of the schema -> names of the form's fields, where they differ.
 _FIELDS = {"tags": "run_tags", "server_tags": "tags", "timeout_seconds": "timeout"}
@@ -86,7 +86,7 @@ def errors_for_form(error: Any) -> dict[str, list[str]]:
 def typed_values(specs: Sequence[VariableSpec], form: MultiDict[str, str]) -> dict[str, Any]:
     """Return what was typed, for showing the form again; secrets are left out."""
     hidden = {f"var_{spec.name}" for spec in specs if spec.type is VariableType.SECRET}
-    several = {"server_ids", "tags"} | {f"var_{s.name}" for s in specs if s.type is VariableType.MULTI_CHOICE}
+    several = {"server_ids", "tags"} | {f"var_{spec.name}" for spec in specs if takes_several(spec)}
     shown: dict[str, Any] = {
         name: form.getlist(name) if name in several else form[name] for name in form if name not in hidden
     }

@@ -6,6 +6,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from app.playbooks.declarations import parse_specs
+from app.playbooks.form_fields import form_fields
 from tests.browser.samples import NOW, XSS, page
 
 ago = timedelta
@@ -249,14 +251,19 @@ SPECS = [
         "type": "text",
         "description": "What to roll out",
         "required": True,
-        "pattern": r"v\d+(\.\d+)*",
+        "pattern": "version",
+        "max_length": 40,
     },
-    {"name": "batch", "type": "number", "default": 5},
+    {"name": "note", "multiline": True, "characters": ["letters", "space"]},
+    {"name": "batch", "type": "number", "default": 5, "integer": True, "minimum": 1},
     {"name": "restart", "type": "boolean", "default": True, "description": "Restart the service afterwards"},
     {"name": "channel", "type": "choice", "choices": ["stable", "edge"], "default": "stable"},
     {"name": "parts", "type": "multi_choice", "choices": ["api", "jobs", XSS], "default": ["api"]},
     {"name": "token", "type": "secret", "required": True, "description": XSS},
+    {"name": "near", "type": "server"},
+    {"name": "peers", "type": "server", "multiple": True},
 ]
+FIELDS = form_fields(parse_specs(SPECS), {"batch": 4}, kept={"token"})
 
 
 def playbook(number: int, **more: Any) -> SimpleNamespace:
@@ -315,6 +322,7 @@ page("playbooks/upload", "playbooks/upload.html")(
 page("playbooks/launch-form", "playbooks/launch_form.html")(
     lambda: {
         "playbook": playbook(1),
+        "fields": FIELDS,
         "servers": [server(n) for n in range(1, 20)],
         "servers_more": 229,
         "usual_seconds": 95.0,
@@ -328,6 +336,7 @@ page("playbooks/launch-form", "playbooks/launch_form.html")(
 page("playbooks/launch-form-error", "playbooks/launch_form.html")(
     lambda: {
         "playbook": playbook(2, is_approved=False),
+        "fields": FIELDS,
         "servers": [],
         "servers_more": 0,
         "usual_seconds": None,
@@ -337,7 +346,7 @@ page("playbooks/launch-form-error", "playbooks/launch_form.html")(
         "form": {"var_release": XSS, "server_ids": []},
         "errors": {
             "server_ids": ["Choose at least one server."],
-            "var_release": [r"Has to match v\d+(\.\d+)*."],
+            "var_release": ["release must be a version, for example 1.4 or v2.0-rc1."],
         },
     }
 )

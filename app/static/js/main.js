@@ -5,7 +5,7 @@
  */
 const KNOWN = new Set([
   "confirm", "copy", "elapsed", "filters", "form-errors", "keyboard", "local-time", "log", "menu",
-  "palette", "picker", "refresh", "theme", "variables",
+  "palette", "picker", "refresh", "theme",
 ]);
 const bound = new WeakMap();
 
