@@ -29,6 +29,7 @@ MODEL_MODULES = (
     "app.accounts.models",
     "app.accounts.models_teams",
     "app.inventory.models",
+    "app.inventory.models_kept",
     "app.jobs.models",
     "app.jobs.log_models",
     "app.playbooks.models",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAXIMUM_OUTPUT = 65_536  # bytes of each stream
@@ -22,21 +23,28 @@ class Finished:
     error: str
 
 
-def run(argv: Sequence[str], *, timeout: float) -> Finished:
-    """Run ``argv`` (no shell) without input, in English, for at most ``timeout`` seconds.
+def run(
+    argv: Sequence[str], *, timeout: float, given: bytes = b"", environment: Mapping[str, str] | None = None
+) -> Finished:
+    """Run ``argv`` (no shell) in English, for at most ``timeout`` seconds.
 
-    More output than MAXIMUM_OUTPUT, or more time, ends the whole process group. Raises FileNotFoundError.
+    ``given`` (at most 4 KiB: it has to fit into the pipe) is its standard input, nothing by default;
+    ``environment`` is added to the little that it gets. More output than MAXIMUM_OUTPUT, or more time, ends the
+    whole process group. Raises FileNotFoundError.
     """
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": os.environ.get("HOME", "/")}
+    variables = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": os.environ.get("HOME", "/")}
     process = subprocess.Popen(
         list(argv),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if given else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment,
+        env={**variables, **(environment or {})},
         start_new_session=True,
     )
     assert process.stdout is not None and process.stderr is not None
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(given)
     taken: dict[str, bytes] = {"output": b"", "error": b""}
     deadline = time.monotonic() + timeout
     ended = False

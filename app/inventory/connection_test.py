@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -110,7 +110,7 @@ def examine(connection: HostConnection, known: Sequence[Known]) -> Answer:
         if verdict is not None:
             return Answer(*verdict, keys)
         if connection.connection is Connection.NETWORK_CLI:
-            return Answer(Outcome.OK, "Reached, and its host key is accepted. Signing in is left to the run.", keys)
+            return Answer(Outcome.OK, failures.network_reached(connection), keys)
         return _signed_in(connection, ssh_client.sign_in(connection, config), keys)
 
 
@@ -135,18 +135,24 @@ def _signed_in(connection: HostConnection, result: ssh_client.SignIn, keys: Sequ
     if not result.complete:
         return Answer(*failures.sign_in(connection, result.finished), keys)
     os_type, os_version = _usable(result.os_type), _usable(result.os_version)
-    if result.python_version is None:
-        return Answer(*failures.missing_interpreter(connection), keys, os_type, os_version)
+    if result.python_version is None or result.broken_path is not None:
+        broken, works = (_usable(path, values.interpreter) for path in (result.broken_path, result.python_path))
+        return Answer(*failures.missing_interpreter(connection, broken, works), keys, os_type, os_version)
     system = " ".join(part for part in (os_type, os_version) if part) or "its system is not known"
+    if result.become is False:
+        return Answer(*failures.become(connection), keys, os_type, os_version)
     python = _usable(result.python_version) or "?"
-    message = f"Reached and signed in as {connection.user}: Python {python}, {system}."
+    where = _usable(result.python_path, values.interpreter)
+    message = f"Reached and signed in as {connection.user}: Python {python}{f' at {where}' if where else ''}, {system}."
+    if result.become:
+        message = f"{message[:-1]}; becoming {connection.become_user or 'root'} works."
     return Answer(Outcome.OK, message, keys, os_type, os_version)
 
 
-def _usable(text: str | None) -> str | None:
+def _usable(text: str | None, check: Callable[[str], str] = values.os_name) -> str | None:
     """What a server says of itself is taken only if a person could have typed it."""
     try:
-        return values.os_name(text) if text else None
+        return check(text) if text else None
     except ValueError:
         return None
 
@@ -157,7 +163,7 @@ def _knock(connection: HostConnection) -> Answer:
         socket.create_connection(address, timeout=ssh_client.CONNECT_SECONDS).close()
     except OSError as error:
         return Answer(Outcome.UNREACHABLE, failures.unreachable(connection, error.strerror or "no answer"))
-    return Answer(Outcome.OK, f"Port {connection.port} answers. Signing in over WinRM is left to the run.")
+    return Answer(Outcome.OK, failures.winrm_reached(connection))
 
 
 def _take(server_id: int) -> tuple[HostConnection, list[Known]] | None:

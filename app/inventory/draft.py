@@ -31,11 +31,20 @@ class ServerInput(TypedDict, total=False):
     become: bool
     become_user: str | None
     become_method: str | None
+    network_os: str | None
+    winrm_transport: str | None
+    winrm_scheme: str | None
+    winrm_cert_validation: str | None
     variables: dict[str, Any] | None
 
 
 FIELDS = tuple(ServerInput.__annotations__)
 REQUIRED = ("hostname", "ip_address")
+# Changing one of these sends a key or a password somewhere else, or less well guarded.
+REDIRECTING = frozenset(
+    {"ip_address", "ssh_port", "ssh_user", "jump_host_id", "connection"}
+    | {"winrm_transport", "winrm_scheme", "winrm_cert_validation"}
+)
 # An empty value of these means "nothing" and is stored as NULL; os_type goes back to 'unknown'.
 EMPTY_IS_NONE = frozenset(FIELDS) - {"hostname", "ip_address", "ssh_port", "ssh_user", "connection", "become", "tags"}
 CLEANERS: dict[str, Callable[[Any], Any]] = {
@@ -51,7 +60,11 @@ CLEANERS: dict[str, Callable[[Any], Any]] = {
     "connection": Connection,
     "python_interpreter": values.interpreter,
     "become_user": values.user,
-    "become_method": values.become_method,
+    "become_method": values.one_of(values.BECOME_METHODS),
+    "network_os": values.network_os,
+    "winrm_transport": values.one_of(values.WINRM_TRANSPORTS),
+    "winrm_scheme": values.one_of(values.WINRM_SCHEMES),
+    "winrm_cert_validation": values.one_of(values.WINRM_CERT_VALIDATION),
     "variables": values.variables,
 }
 
@@ -88,13 +101,18 @@ def changes_of(server: Server, cleaned: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in cleaned.items() if getattr(server, name) != value}
 
 
-def check_rights(actor: Actor, changed: Mapping[str, Any], *, before: Server | None = None) -> None:
+def check_rights(
+    actor: Actor, changed: Mapping[str, Any], *, before: Server | None = None, has_password: bool = False
+) -> None:
     """Refuse changes that reach the platform's own machine to everybody but administrators.
 
     Raises PermissionDenied for the controller, key paths, the local connection, loopback and link-local addresses,
-    ``ansible_*`` variables and templates in variables; InvalidInput for a key file that cannot be used.
+    ``ansible_*`` variables and templates in variables, unguarded WinRM, and for pointing a server with a key file or a
+    stored password (``has_password``) elsewhere; InvalidInput for a key file that cannot be used.
     """
-    if not can(actor, Permission.SERVER_ADMIN) and _needs_admin(changed, before):
+    if not can(actor, Permission.SERVER_ADMIN) and (
+        _needs_admin(changed, before) or (has_password and not REDIRECTING.isdisjoint(changed))
+    ):
         raise PermissionDenied(Permission.SERVER_ADMIN.value, actor.role.value)
     path = changed.get("ssh_key_path")
     if path is not None:
@@ -109,6 +127,8 @@ def _needs_admin(changed: Mapping[str, Any], before: Server | None) -> bool:
         return True
     if changed.get("ssh_key_path") is not None or changed.get("connection") is Connection.LOCAL:
         return True
+    if changed.get("winrm_scheme") == "http" or changed.get("winrm_cert_validation") == "ignore":
+        return True  # whoever stands between could read what is sent there
     if "ip_address" in changed and values.is_own_address(changed["ip_address"]):
         return True
     if "variables" not in changed:
@@ -124,4 +144,4 @@ def _redirects_key(changed: Mapping[str, Any], before: Server) -> bool:
     """An administrator gave a key for one machine and one account; pointing it elsewhere is theirs to do too."""
     if before.ssh_key_path is None or ("ssh_key_path" in changed and changed["ssh_key_path"] is None):
         return False
-    return bool({"ip_address", "ssh_port", "ssh_user", "jump_host_id", "connection"} & set(changed))
+    return not REDIRECTING.isdisjoint(changed)

@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     KEY_FILE = "key_file"
     MISSING_INTERPRETER = "missing_interpreter"
     JUMP_HOST = "jump_host"
+    BECOME = "become"
     ERROR = "error"
 
 
@@ -94,6 +95,12 @@ def sign_in(connection: HostConnection, finished: Finished) -> Result:
         )
     if "Permission denied" in said or "Too many authentication failures" in said:
         key = "its key" if connection.key_path else "the worker's own keys"
+        if connection.passwords.get("connection"):
+            return (
+                Outcome.PERMISSION_DENIED,
+                f"The server refuses user '{connection.user}' with {key} and with the stored password. Correct the "
+                "user, or replace the password; sshd may also refuse passwords (PasswordAuthentication).",
+            )
         return (
             Outcome.PERMISSION_DENIED,
             f"The server refuses user '{connection.user}' with {key}. Add the public key to "
@@ -108,12 +115,38 @@ def sign_in(connection: HostConnection, finished: Finished) -> Result:
     )
 
 
-def missing_interpreter(connection: HostConnection) -> Result:
-    """Signed in, but Ansible would find no Python."""
-    if connection.python_interpreter and connection.python_interpreter.startswith("/"):
+def missing_interpreter(connection: HostConnection, broken: str | None = None, works: str | None = None) -> Result:
+    """Signed in, but Ansible would find no Python, or one that does not run although another does."""
+    if broken and works:
+        text = f"Ansible would use {broken}, which does not run. Set python_interpreter to {works}."
+    elif connection.python_interpreter and connection.python_interpreter.startswith("/"):
         text = (
             f"there is no Python at {connection.python_interpreter}. Correct python_interpreter, or install it there."
         )
     else:
         text = "no Python 3 was found. Install python3 there, or set python_interpreter to its full path."
     return Outcome.MISSING_INTERPRETER, f"Signed in as '{connection.user}', but {text}"
+
+
+def become(connection: HostConnection) -> Result:
+    """Signed in, but sudo does not let this account become the other one."""
+    user = connection.become_user or "root"
+    if connection.passwords.get("become"):
+        advice = "Replace the stored become password, or correct the sudo rules of this account there."
+    else:
+        advice = "Store its become password here, or allow it sudo without one there."
+    return Outcome.BECOME, f"Signed in as '{connection.user}', but sudo refuses to make it '{user}'. {advice}"
+
+
+def network_reached(connection: HostConnection) -> str:
+    """A network device answers and its key is accepted; Ansible signs in, not this test."""
+    text = "Reached, and its host key is accepted. Signing in is left to the run."
+    return text if connection.network_os else f"{text} Set its network platform first: a run needs it."
+
+
+def winrm_reached(connection: HostConnection) -> str:
+    """The port answers; Ansible signs in, not this test."""
+    text = f"Port {connection.port} answers. Signing in over WinRM is left to the run."
+    if connection.passwords.get("connection") or connection.winrm_transport in ("certificate", "kerberos"):
+        return text
+    return f"{text} Store its password first: a run needs it."

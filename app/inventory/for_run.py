@@ -13,7 +13,7 @@ from app.core.db import db
 from app.core.errors import Conflict, NotFound
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
-from app.inventory import key_files
+from app.inventory import credentials, key_files
 from app.inventory.models import Connection, HostKey, Server
 
 MAXIMUM_CHAIN = 8  # a guard against a circle; the service allows fewer
@@ -36,9 +36,14 @@ class HostConnection:
     become: bool
     become_user: str | None
     become_method: str | None
+    network_os: str | None
+    winrm_transport: str | None
+    winrm_scheme: str | None
+    winrm_cert_validation: str | None
     variables: Mapping[str, Any]
     known_hosts: tuple[str, ...]  # lines for a known_hosts file: the accepted keys of this server
     jump_hosts: tuple[HostConnection, ...] = field(default=())
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)  # CredentialKind -> text
 
     @property
     def needs_host_key(self) -> bool:
@@ -75,18 +80,25 @@ def _load_chain(tenant_id: int, servers: Sequence[Server]) -> dict[int, Server]:
     return found
 
 
-def _build(server: Server, servers: Mapping[int, Server], keys: Mapping[int, list[HostKey]]) -> HostConnection:
+def _build(
+    server: Server, servers: Mapping[int, Server], keys: Mapping[int, list[HostKey]], passwords: Mapping[str, str]
+) -> HostConnection:
     chain: list[HostConnection] = []
     seen = {server.id}
     following = server.jump_host_id
     while following is not None and following not in seen and following in servers:
         seen.add(following)
-        chain.insert(0, _one(servers[following], keys, ()))
+        chain.insert(0, _one(servers[following], keys, (), {}))
         following = servers[following].jump_host_id
-    return _one(server, keys, tuple(chain))
+    return _one(server, keys, tuple(chain), passwords)
 
 
-def _one(server: Server, keys: Mapping[int, list[HostKey]], jump_hosts: tuple[HostConnection, ...]) -> HostConnection:
+def _one(
+    server: Server,
+    keys: Mapping[int, list[HostKey]],
+    jump_hosts: tuple[HostConnection, ...],
+    passwords: Mapping[str, str],
+) -> HostConnection:
     return HostConnection(
         server_id=server.id,
         tenant_id=server.tenant_id,
@@ -101,19 +113,25 @@ def _one(server: Server, keys: Mapping[int, list[HostKey]], jump_hosts: tuple[Ho
         become=server.become,
         become_user=server.become_user,
         become_method=server.become_method,
+        network_os=server.network_os,
+        winrm_transport=server.winrm_transport,
+        winrm_scheme=server.winrm_scheme,
+        winrm_cert_validation=server.winrm_cert_validation,
         variables=dict(server.variables or {}),
         known_hosts=tuple(
             known_hosts_line(server.ip_address, server.ssh_port, key.key_type, key.public_key)
             for key in keys.get(server.id, [])
         ),
         jump_hosts=jump_hosts,
+        passwords=passwords,
     )
 
 
 def connections_for(servers: Sequence[Server]) -> list[HostConnection]:
     """Return the connections of servers of one tenant, in their order; few queries however many servers.
 
-    Runs on the worker inside the tenant's scope or the system scope.
+    Stored passwords are opened (credentials.CredentialLost when one cannot be); those of jump hosts are not: a way
+    through is by key. Runs on the worker inside the tenant's scope or the system scope.
     """
     if not servers:
         return []
@@ -128,7 +146,8 @@ def connections_for(servers: Sequence[Server]) -> list[HostConnection]:
     )
     for key in db.session.scalars(accepted.order_by(HostKey.id)):
         keys.setdefault(key.server_id, []).append(key)
-    return [_build(server, chain, keys) for server in servers]
+    passwords = credentials.open_all(tenant_id, [server.id for server in servers])
+    return [_build(server, chain, keys, passwords.get(server.id, {})) for server in servers]
 
 
 def connection_for(server: Server) -> HostConnection:

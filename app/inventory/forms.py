@@ -14,7 +14,8 @@ from app.inventory.draft import ServerInput
 from app.inventory.schemas import ServerEdit
 
 TEXTS = ("hostname", "ip_address", "ssh_user", "ssh_key_path", "environment", "description", "connection")
-TEXTS_TOO = ("python_interpreter", "become_user", "become_method", "os_type", "os_version")
+TEXTS_TOO = ("python_interpreter", "become_user", "become_method", "os_type", "os_version", "network_os")
+TEXTS_OF_WINRM = ("winrm_transport", "winrm_scheme", "winrm_cert_validation")
 NUMBERS = ("ssh_port", "jump_host_id", "version")
 EMPTY_IS_LEFT_OUT = frozenset({"hostname", "ip_address", "ssh_user", "connection", "ssh_port", "version"})
 MAXIMUM_VARIABLES_TEXT = 65_536
@@ -46,7 +47,7 @@ def _variables(text: str) -> dict[str, Any] | None:
 def read_form(form: Mapping[str, str]) -> tuple[ServerInput, int | None]:
     """Return the fields and the version. Raises InvalidInput by field; fields that were not sent stay out."""
     given: dict[str, Any] = {}
-    for name in (*TEXTS, *TEXTS_TOO):
+    for name in (*TEXTS, *TEXTS_TOO, *TEXTS_OF_WINRM):
         if name in form and (form[name].strip() or name not in EMPTY_IS_LEFT_OUT):
             given[name] = form[name].strip() or None
     for name in NUMBERS:

@@ -37,6 +37,8 @@ class Server(TenantOwned, HasUuid, Versioned, Timestamped, Model):
         Index(None, "tenant_id", "is_active", "environment"),
         Index(None, "tenant_id", "hostname"),
         Index(None, "tenant_id", "connection"),
+        Index(None, "tenant_id", "os_type"),
+        Index(None, "tenant_id", "last_test_code"),
         Index(None, "test_requested_at"),
         tenant_key("jump_host_id", "servers"),
         CheckConstraint("ssh_port BETWEEN 1 AND 65535", name="ssh_port"),
@@ -63,6 +65,10 @@ class Server(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     become: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     become_user: Mapped[str | None] = mapped_column(String(50))
     become_method: Mapped[str | None] = mapped_column(String(20))
+    network_os: Mapped[str | None] = mapped_column(String(100))  # network_cli, e.g. cisco.ios.ios
+    winrm_transport: Mapped[str | None] = mapped_column(String(20))
+    winrm_scheme: Mapped[str | None] = mapped_column(String(5))
+    winrm_cert_validation: Mapped[str | None] = mapped_column(String(10))
     variables: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
     test_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # empty again once answered
     test_requested_by: Mapped[int | None] = mapped_column()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
@@ -28,6 +29,10 @@ def _text(maximum: int, description: str, *, minimum: int = 0, **options: Any) -
     return fields.String(
         validate=validate.Length(min=minimum, max=maximum), metadata={"description": description}, **options
     )
+
+
+def _choice(choices: Sequence[str], description: str) -> fields.String:
+    return fields.String(validate=validate.OneOf(choices), allow_none=True, metadata={"description": description})
 
 
 class ServerFields(Strict):
@@ -58,10 +63,12 @@ class ServerFields(Strict):
         truthy={True}, falsy={False}, metadata={"description": "Become another user for every task."}
     )
     become_user = _text(50, "That user; root when empty.", allow_none=True)
-    become_method = fields.String(
-        validate=validate.OneOf(values.BECOME_METHODS),
-        allow_none=True,
-        metadata={"description": "How; sudo when empty."},
+    become_method = _choice(values.BECOME_METHODS, "How; sudo when empty. enable: on network devices.")
+    network_os = _text(100, "Platform of a network device (network_cli), e.g. cisco.ios.ios.", allow_none=True)
+    winrm_transport = _choice(values.WINRM_TRANSPORTS, "How WinRM signs in; Ansible's choice when empty.")
+    winrm_scheme = _choice(values.WINRM_SCHEMES, "https when empty; http: administrators only.")
+    winrm_cert_validation = _choice(
+        values.WINRM_CERT_VALIDATION, "Whether the certificate is checked; 'ignore': administrators only."
     )
     variables = fields.Dict(
         keys=fields.String(validate=validate.Length(1, 100)),

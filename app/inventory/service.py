@@ -12,7 +12,7 @@ from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
-from app.inventory import draft, events, queries
+from app.inventory import draft, events, queries, queries_kept
 from app.inventory.draft import ServerInput
 from app.inventory.models import Connection, Server, ServerTag
 from app.inventory.trail import server_resource, shown
@@ -53,7 +53,8 @@ def update_server(actor: Actor, server_id: int, given: ServerInput, *, version: 
         require(actor, Permission.SERVER_ADMIN)
         _keep_controller(given)
     changed = draft.changes_of(server, draft.clean(given, is_controller=server.is_controller))
-    draft.check_rights(actor, changed, before=server)
+    has_password = bool(queries_kept.credentials_of(actor, server.id))
+    draft.check_rights(actor, changed, before=server, has_password=has_password)
     check_version(server, version)
     if not changed:
         server.version -= 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from app.inventory import bounded_process
 from app.inventory.bounded_process import Finished
 from app.inventory.for_run import HostConnection
+from app.inventory.models_kept import CredentialKind
 
 CONNECT_SECONDS = 8
 SCAN_SECONDS = 15
@@ -19,17 +20,33 @@ SIGN_IN_SECONDS = 30
 MAXIMUM_KEYS = 10
 KEY_TYPES = frozenset({"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"})
 TARGET = "target"
+ANSWER_NAME = "answer"  # holds what askpass prints
+ASKPASS_NAME = "askpass"
 MARK = "millwright-test"
-# $1 is one interpreter, or nothing: then the usual names. Prints lines of "<mark> <word> <value>".
+# What ansible-core 2.19 looks for, in its order (INTERPRETER_PYTHON_FALLBACK): the test and the run find the same one.
+USUAL = (
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python3.9",
+    "python3.8",
+    "/usr/bin/python3",
+    "python3",
+)
+# $1 is one interpreter, or nothing: then the usual names; $2 the user to become by sudo, or nothing; the password for
+# that, if there is one, is the first line of the input. Prints lines of "<mark> <word> <value>".
 REMOTE = f"""
-usual="python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9 /usr/libexec/platform-python"
-for python in ${{1:-$usual}}
+for python in ${{1:-{" ".join(USUAL)}}}
 do
-  if command -v "$python" >/dev/null 2>&1; then
-    version=$("$python" -c 'import sys; print(".".join(map(str, sys.version_info[:3])))' 2>/dev/null) &&
-      {{ echo "{MARK} python $version"; break; }}
-  fi
+  found=$(command -v "$python" 2>/dev/null) || continue
+  version=$("$python" -c 'import sys; print(".".join(map(str, sys.version_info[:3])))' 2>/dev/null) || version=
+  if [ -n "$version" ]; then echo "{MARK} python $version"; echo "{MARK} path $found"; break; fi
+  echo "{MARK} broken $found"
 done
+if [ -n "$2" ]; then
+  if sudo -k -S -p "" -u "$2" -- true >/dev/null 2>&1; then echo "{MARK} become yes"; else echo "{MARK} become no"; fi
+fi
 if [ -r /etc/os-release ]; then . /etc/os-release; echo "{MARK} os $ID"; echo "{MARK} version $VERSION_ID"; fi
 echo "{MARK} end -"
 """
@@ -58,6 +75,18 @@ class SignIn:
     os_type: str | None
     os_version: str | None
     complete: bool
+    python_path: str | None = None
+    broken_path: str | None = None  # Ansible takes the first that is there, and this one does not run
+    become: bool | None = None  # None: not tried
+
+
+def _password(connection: HostConnection) -> str | None:
+    return connection.passwords.get(CredentialKind.CONNECTION.value)
+
+
+def _write_private(path: Path, text: str, mode: int) -> None:
+    path.touch(mode=mode, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
 
 
 def _quoted(text: str) -> str:
@@ -74,6 +103,10 @@ def write_files(connection: HostConnection, folder: Path) -> Path:
         lines = [f"Host {name}", f"HostName {host.ansible_host}", f"Port {host.port}", f"User {host.user}"]
         if host.key_path is not None:
             lines += [f"IdentityFile {_quoted(host.key_path)}", "IdentitiesOnly yes"]
+        if host is connection and _password(host):
+            # Of the server alone: the way through jump hosts is by key.
+            lines += ["BatchMode no", "PasswordAuthentication yes", "KbdInteractiveAuthentication yes"]
+            lines += ["NumberOfPasswordPrompts 1", "PreferredAuthentications publickey,password,keyboard-interactive"]
         if number:
             lines.append(f"ProxyJump {names[number - 1]}")
         parts.append("\n  ".join(lines))
@@ -97,6 +130,10 @@ def write_files(connection: HostConnection, folder: Path) -> Path:
         "PermitLocalCommand no",
         "LogLevel ERROR",
     ]
+    if password := _password(connection):
+        # ssh asks this program instead of a terminal: the password is in no argument and no environment.
+        _write_private(folder / ANSWER_NAME, f"{password}\n", 0o600)
+        _write_private(folder / ASKPASS_NAME, f"#!/bin/sh\nexec cat {folder / ANSWER_NAME}\n", 0o700)
     config = folder / "ssh_config"
     config.write_text("\n".join([*parts, "\n  ".join(everywhere)]) + "\n", encoding="utf-8")
     return config
@@ -139,11 +176,31 @@ def sign_in(connection: HostConnection, config: Path) -> SignIn:
     wanted = connection.python_interpreter or ""
     interpreter = wanted if wanted.startswith("/") else ""
     # sshd gives the text to the account's shell; sh -c makes it the same for every shell.
-    command = f"exec sh -c {shlex.quote(REMOTE)} {MARK} {shlex.quote(interpreter)}"
-    done = bounded_process.run(["ssh", "-F", str(config), "-T", TARGET, command], timeout=SIGN_IN_SECONDS)
+    become = (connection.become_user or "root") if _becomes_by_sudo(connection) else ""
+    command = f"exec sh -c {shlex.quote(REMOTE)} {MARK} {shlex.quote(interpreter)} {shlex.quote(become)}"
+    askpass = config.with_name(ASKPASS_NAME)
+    done = bounded_process.run(
+        ["ssh", "-F", str(config), "-T", TARGET, command],
+        timeout=SIGN_IN_SECONDS,
+        given=f"{connection.passwords.get(CredentialKind.BECOME.value, '')}\n".encode(),
+        environment={"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force"} if askpass.exists() else None,
+    )
     said: dict[str, str] = {}
     for line in done.output.splitlines():
         words = line.split(maxsplit=2)
         if len(words) == 3 and words[0] == MARK:
             said.setdefault(words[1], words[2].strip()[:50])
-    return SignIn(done, said.get("python"), said.get("os"), said.get("version"), "end" in said)
+    return SignIn(
+        done,
+        said.get("python"),
+        said.get("os"),
+        said.get("version"),
+        "end" in said,
+        said.get("path"),
+        said.get("broken"),
+        None if "become" not in said else said["become"] == "yes",
+    )
+
+
+def _becomes_by_sudo(connection: HostConnection) -> bool:
+    return connection.become and connection.become_method in (None, "sudo")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")  # RFC 1123, 2.1
@@ -22,6 +22,10 @@ USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,49}\Z")
 INTERPRETER = re.compile(r"/[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*\Z")
 INTERPRETER_WORDS = frozenset({"auto", "auto_silent"})
 BECOME_METHODS = ("sudo", "su", "doas", "runas", "enable")
+NETWORK_OS = re.compile(r"[a-z0-9_]{1,40}(?:\.[a-z0-9_]{1,40}){0,2}\Z")
+WINRM_TRANSPORTS = ("ntlm", "kerberos", "credssp", "certificate", "basic")  # ansible.builtin.winrm
+WINRM_SCHEMES = ("https", "http")
+WINRM_CERT_VALIDATION = ("validate", "ignore")
 OS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()/-]{0,49}\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 # Ansible's own names; it would ignore or overwrite them.
@@ -117,11 +121,22 @@ def interpreter(text: str) -> str:
     return text
 
 
-def become_method(text: str) -> str:
-    """Return a way to become another user."""
-    if text not in BECOME_METHODS:
-        raise ValueError(f"Choose one of {', '.join(BECOME_METHODS)}.")
+def network_os(text: str) -> str:
+    """Return the platform of a network device as Ansible names it."""
+    if not NETWORK_OS.match(text):
+        raise ValueError("Give the platform as Ansible names it, for example cisco.ios.ios or arista.eos.eos.")
     return text
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """Return a check that a text is one of ``choices``."""
+
+    def check(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"Choose one of {', '.join(choices)}.")
+        return text
+
+    return check
 
 
 def os_name(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.core.db import db
+from app.inventory.credentials import CredentialLost
 from app.inventory.for_run import HostConnection, connections_for
 from app.inventory.key_files import KeyFileError
 from app.inventory.models import Connection, Server
@@ -20,6 +21,7 @@ from app.runners.base import FailureCode, RunFile
 FOLDER = ".millwright"
 JUMP_CONFIG = f"{FOLDER}/ssh_config"
 JUMP_KNOWN_HOSTS = f"{FOLDER}/known_hosts"
+_PASSWORDS = {"connection": "ansible_password", "become": "ansible_become_password"}
 _NOT_IN_GROUPS = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -48,7 +50,10 @@ def hosts_for_run(tenant_id: int, server_ids: Sequence[int]) -> RunHosts:
         raise PreparationError(
             FailureCode.NO_HOSTS, "Every server of this launch was deactivated since. Activate them, then launch again."
         )
-    connections = connections_for(servers)
+    try:
+        connections = connections_for(servers)
+    except CredentialLost as error:
+        raise PreparationError(FailureCode.ENGINE_ERROR, str(error)) from error
     for connection in connections:
         try:
             connection.check_keys()
@@ -79,12 +84,32 @@ def _host(host: HostConnection) -> dict[str, Any]:
         for name in ("become_user", "become_method"):
             if value := getattr(host, name):
                 variables[f"ansible_{name}"] = value
+    if host.connection is Connection.NETWORK_CLI and host.network_os:
+        variables["ansible_network_os"] = host.network_os
+    if host.connection is Connection.WINRM:
+        variables |= _winrm(host)
     if host.jump_hosts:
         nearest = _jump_name(host.jump_hosts[-1])
         variables["ansible_ssh_common_args"] = f'-o ProxyCommand="ssh -F {JUMP_CONFIG} -W [%h]:%p {nearest}"'
     found: dict[str, Any] = {"name": host.inventory_hostname, "vars": {**variables, **host.variables}}
     if host.key_path:
         found["private_key_path"] = host.key_path
+    # Apart from the variables: the runner masks these texts in everything that is printed.
+    secrets = {_PASSWORDS[kind]: text for kind, text in host.passwords.items() if kind in _PASSWORDS}
+    if secrets:
+        found["secrets"] = secrets
+    return found
+
+
+def _winrm(host: HostConnection) -> dict[str, str]:
+    """Return what the winrm plugin needs; a checked certificate over https unless an administrator said otherwise."""
+    found = {
+        "ansible_shell_type": "powershell",
+        "ansible_winrm_scheme": host.winrm_scheme or "https",
+        "ansible_winrm_server_cert_validation": host.winrm_cert_validation or "validate",
+    }
+    if host.winrm_transport:
+        found["ansible_winrm_transport"] = host.winrm_transport
     return found
 
 

@@ -4,8 +4,9 @@
 
 =========================  ============================================================================
 playbook                   path of the entry file, relative to the project (``RunSpec.files``)
-hosts                      list of {"name", "vars": {}, "private_key_path": path or missing}; ``name`` is the
-                           inventory hostname ([A-Za-z0-9_.-]), address and connection stand in ``vars``
+hosts                      list of {"name", "vars": {}, "secrets": {}, "private_key_path": path or missing};
+                           ``name`` is the inventory hostname ([A-Za-z0-9_.-]), address and connection stand in
+                           ``vars``; ``secrets`` (name -> text, may be missing) are variables that are masked
 groups                     {group: {"hosts": [name], "children": [group], "vars": {}}}
 all_vars                   variables of the group "all"
 templates_in_inventory     False: strings in inventory variables are plain text, never templates
@@ -65,6 +66,7 @@ def extra_secrets(parameters: Mapping[str, Any], workspace: Workspace) -> list[s
     found = [str((parameters.get("become") or {}).get("password") or "")]
     found.append(str(parameters.get("connection_password") or ""))
     found += [str(vault.get("password") or "") for vault in parameters.get("vault_passwords") or ()]
+    found += [str(text) for host in parameters.get("hosts") or () for text in (host.get("secrets") or {}).values()]
     found += [path.read_text("utf-8", "replace") for path in workspace.inputs.glob("key*")]
     return found
 

@@ -101,6 +101,7 @@ def _inventory(parameters: Mapping[str, Any], workspace: Workspace) -> str:
         if not isinstance(name, str) or not _HOST.match(name) or name in hosts:
             raise refuse(f"The server name {name!r} is not allowed or stands twice in the inventory.")
         hosts[name] = dict(_mapping(f"vars of {name}", host.get("vars") or {}))
+        hosts[name] |= _mapping(f"secrets of {name}", host.get("secrets") or {})
         if hosts[name].get("ansible_connection") == "local":
             # Starting such a task goes by HOME, asking for it by the account's directory: not the same here.
             hosts[name].setdefault("ansible_async_dir", str(workspace.home / ".ansible_async"))

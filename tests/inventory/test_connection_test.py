@@ -62,6 +62,7 @@ def enroll(
             "ssh_port": host.port,
             "ssh_user": host.user,
             "ssh_key_path": str(key_path),
+            "python_interpreter": host.python_interpreter,
         }
         return Enrolled(acting, admin, row, make_server(hostname=host.name, **{**fields, **given}))
 

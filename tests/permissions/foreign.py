@@ -30,6 +30,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/me/sessions/", "session_id", _session),
     ("/servers/", "key_id", lambda _owner, held: held.host_key_id),
     ("/api/v1/servers/", "key_id", lambda _owner, held: held.host_key_id),
+    ("/", "kind", lambda _owner, _held: "become"),
     ("/", "server_id", lambda _owner, held: held.server_id),
     ("/", "playbook_id", lambda _owner, held: held.playbook_id),
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),
