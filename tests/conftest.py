@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
+
+# A loaded machine is slow; that says nothing about the code.
+settings.register_profile("millwright", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("millwright")
+
 pytest_plugins = [
     "tests.support.parts",
     "tests.support.databases",

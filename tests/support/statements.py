@@ -1,8 +1,7 @@
 """No statement of any test may touch a tenant's table without naming the tenant.
 
 The ORM criterion of ``app/core/tenancy.py`` sees neither Core tables, nor text, nor classes hidden in subqueries:
-this listener sees what is sent. Under the folders of ENFORCED it fails the test at the place that sent the statement;
-elsewhere it only lists what it found at the end of the session. Free of it are
+this listener sees what is sent and fails the test at the place that sent the statement. Free of it are
 
 - flushes: rows are changed by primary key, behind the before-flush guard, and a refresh reads by primary key;
 - work in ``system_scope``, which says its reason in the code;
@@ -11,7 +10,6 @@ elsewhere it only lists what it found at the end of the session. Free of it are
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
@@ -33,9 +31,6 @@ from app.core.tenancy import TenancyError, TenantOwned
 EXCEPTIONS: tuple[tuple[str, str], ...] = (
     (r"(UPDATE|DELETE FROM) audit_logs .*tenant_id = 0", "the check that the application may not change the log"),
 )
-# Folders whose tests are known to pass; the rest joins once it has been run with the watch.
-ENFORCED = ("tests/core/",)
-_found: set[str] = set()
 _ROOT = Path(__file__).resolve().parents[2]
 _PRODUCT, _TESTS = f"{_ROOT / 'app'}/", f"{_ROOT / 'tests'}/"
 _WORD = re.compile(r"[a-z_]+")
@@ -94,9 +89,7 @@ def _check(connection: Connection, _cursor: Any, statement: str, _values: Any, c
         return
     if not _is_sent_by_the_product():
         return
-    if os.environ.get("PYTEST_CURRENT_TEST", "").startswith(ENFORCED):
-        raise TenancyError(f"this statement {problem}")
-    _found.add(problem)
+    raise TenancyError(f"this statement {problem}")
 
 
 def _is_sent_by_the_product() -> bool:
@@ -133,11 +126,3 @@ def _statements_name_their_tenant() -> Iterator[None]:
     yield
     for target, name, listener in listeners:
         event.remove(target, name, listener)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List what was found outside of ENFORCED."""
-    if _found:
-        terminalreporter.section("statements without a tenant (not enforced there yet)")
-        for problem in sorted(_found):
-            terminalreporter.line(problem)
