@@ -5,7 +5,7 @@ ARGS ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-setup mysql-sandbox bench lint format migrate worker keeper flask venv venv-dev clean
+.PHONY: help run demo test test-setup mysql-sandbox bench requirements lint format migrate worker keeper flask venv venv-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -27,6 +27,9 @@ mysql-sandbox: venv-dev ## Install a private MySQL for the tests (root, Debian; 
 
 bench: venv-dev ## Measure the engine; writes build/bench.json
 	@$(BIN)/python -m bench $(ARGS)
+
+requirements: venv-dev ## Print each rule of the core requirements with the tests that hold it
+	@$(BIN)/python scripts/requirements_table.py
 
 lint: venv-dev ## Style, types, import contracts
 	@$(BIN)/python scripts/run_tests.py lint

@@ -1,0 +1,1 @@
+"""The rules of the core requirements, and the tests that hold them (core.toml; ``make requirements`` prints it)."""
