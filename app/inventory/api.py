@@ -14,7 +14,7 @@ from app.core.edit_version import IF_MATCH, etag, seen_version
 from app.core.faces import documented
 from app.core.flask_app import current_actor
 from app.core.pagination import header
-from app.inventory import api_credentials, queries, service, service_host_keys, service_tests
+from app.inventory import api_credentials, api_facts, queries, service, service_host_keys, service_tests
 from app.inventory.draft import ServerInput
 from app.inventory.queries import ServerFilter
 from app.inventory.schemas import (
@@ -32,7 +32,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 Answer = dict[str, Any]
 
 blueprint = Blueprint("inventory_api", __name__, description="Servers, connection tests, host keys")
-blueprints = (blueprint, api_credentials.blueprint)
+blueprints = (blueprint, api_credentials.blueprint, api_facts.blueprint)
 
 
 def _no_query() -> Callable[[View], View]:

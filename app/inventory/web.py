@@ -15,7 +15,16 @@ from app.core.edit_version import typed_version
 from app.core.errors import AppError, Conflict, InvalidInput
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, can, require
-from app.inventory import forms, queries, queries_kept, service, service_host_keys, service_tests, web_credentials
+from app.inventory import (
+    forms,
+    queries,
+    queries_kept,
+    service,
+    service_host_keys,
+    service_tests,
+    web_credentials,
+    web_facts,
+)
 from app.inventory.connection_test import Trust, trust_of
 from app.inventory.failures import Outcome
 from app.inventory.models import HostKey, Server
@@ -24,6 +33,7 @@ from app.inventory.schemas import ServerQuery, test_state
 
 blueprint = Blueprint("inventory", __name__, template_folder="templates")
 web_credentials.routes(blueprint)
+web_facts.routes(blueprint)
 
 ACTIVE = {"1": True, "0": False, "all": None}
 CHANGES = 20
@@ -101,6 +111,7 @@ def server(server_id: int) -> str:
         "inventory/server.html",
         **_test_context(actor, found),
         jump_host_name=queries.name_of(actor, found.jump_host_id),
+        key_facts=queries_kept.key_facts(actor, server_id),
         passwords={row.kind: row.set_at for row in queries_kept.credentials_of(actor, server_id)},
         changes=_changes(actor, found),
     )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, literal, or_, select, update
+from sqlalchemy import bindparam, case, inspect, literal, or_, select, update
 
 from app.audit import service as audit
 from app.audit.resource import Resource
@@ -16,6 +16,7 @@ from app.core.db import after_commit, db
 from app.core.db_time import database_now
 from app.core.state_machine import transition
 from app.core.wake import wake
+from app.inventory import last_jobs
 from app.jobs import locks
 from app.jobs.events import FinishedJob, RunFinished, run_finished
 from app.jobs.models import Job, Launch, Run
@@ -84,6 +85,7 @@ def finish_run(run: Run, result: RunResult, *, hosts_by_job: Mapping[int, str], 
         return False
     db.session.expire(run)
     outcomes = _finish_jobs(run, result, hosts_by_job, now, log_complete)
+    _note_last_jobs(run, outcomes, now)
     launch = _count_down(run, outcomes, now)
     _audit_end(run, launch, outcomes)
     _announce(run, launch, outcomes, now)
@@ -135,6 +137,20 @@ def _finish_jobs(
         )
         db.session.expire_all()
     return outcomes
+
+
+def _note_last_jobs(run: Run, outcomes: list[Outcome], now: datetime) -> None:
+    # The identity, not ``job.id``: the rows are expired, and each would be read again by itself.
+    ids = {identity[0]: status for job, status, _host in outcomes if (identity := inspect(job).identity)}
+    if not ids:
+        return
+    rows = db.session.execute(
+        select(Job.id, Job.job_id, Job.server_id).where(
+            Job.tenant_id == run.tenant_id, Job.run_id == run.id, Job.server_id.is_not(None)
+        )
+    ).all()
+    ended = [last_jobs.Ended(row.server_id, row.id, row.job_id, ids[row.id].value) for row in rows if row.id in ids]
+    last_jobs.note_ended(run.tenant_id, ended, now)
 
 
 def _count_down(run: Run, outcomes: list[Outcome], now: datetime) -> Launch:

@@ -15,7 +15,7 @@ from app.core.runtime import settings
 from app.core.state_machine import transition
 from app.core.table import new_uuid
 from app.core.tenancy import system_scope, tenant_scope
-from app.jobs import closing, kinds, locks, log_store
+from app.jobs import closing, facts_store, kinds, locks, log_store
 from app.jobs.log_models import JobLogLine
 from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
 from app.jobs.port import Carrier, Claim, Fenced, LogBatch, Orders, SinkState
@@ -197,6 +197,7 @@ class DatabasePort:
                     raise Fenced
                 return False
             log_store.insert_batch(claim.tenant_id, batch)
+            facts_store.keep(claim.tenant_id, batch.facts)
             return True
 
     def line_range(self, claim: Claim, job_id: int, task_seq: int) -> tuple[int, int] | None:

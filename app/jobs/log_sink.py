@@ -15,7 +15,7 @@ from typing import Any
 from app.core.retry import retrying
 from app.core.wake import wake
 from app.jobs.closing import run_topic
-from app.jobs.port import Claim, EnginePort, LogBatch
+from app.jobs.port import Claim, EnginePort, GatheredFacts, LogBatch
 from app.runners.spool import SPOOL_NAME, SpoolReader
 
 BATCH_RECORDS = 1000  # design/4: at most 1,000 rows or 1 MiB in one INSERT
@@ -111,6 +111,9 @@ class LogSink:
                 self._task(batch, ordinal, record)
             elif kind == "res":
                 self._result(batch, record)
+            elif kind == "facts" and (job_id := self._jobs.get(record["h"])) is not None:
+                found = GatheredFacts(job_id, record["t"], record["d"], int(record["z"]), tuple(record["x"]))
+                batch.facts.append(found)
         return batch
 
     def _line(self, batch: LogBatch, ordinal: int, record: dict[str, Any]) -> None:

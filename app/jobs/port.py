@@ -49,6 +49,17 @@ class Orders:
     drain: bool  # the worker is being stopped and its time is nearly over
 
 
+@dataclass(frozen=True, slots=True)
+class GatheredFacts:
+    """What the server of a job said of itself; masked and cut to size by the runner."""
+
+    job_id: int
+    at: float  # seconds since the epoch
+    facts: dict[str, Any]
+    sent_size: int  # bytes before anything was left out
+    left_out: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class LogBatch:
     """Rows of one piece of the spool, ready to insert; at most 1,000 records or 1 MiB of text.
@@ -64,6 +75,7 @@ class LogBatch:
     run_lines: list[tuple[Any, ...]] = field(default_factory=list)
     tasks: list[tuple[Any, ...]] = field(default_factory=list)
     results: list[tuple[Any, ...]] = field(default_factory=list)
+    facts: list[GatheredFacts] = field(default_factory=list)
     line_counts: dict[int, int] = field(default_factory=dict)
     first_failures: dict[int, int] = field(default_factory=dict)
 

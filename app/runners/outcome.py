@@ -75,6 +75,9 @@ class PlaybookOutcome:
             self._recorder.task(int(event["s"]), event["p"], event["n"], event["m"], event["f"], event["y"])
         elif kind == "res":
             self._result(event)
+        elif kind == "facts":
+            if event["h"] in self._hosts:  # facts of the platform's own localhost are nobody's
+                self._recorder.facts(event["h"], event["d"], int(event["z"]), event["x"])
         elif kind == "play":
             self._begin_play(event)
         elif kind == "nomore":

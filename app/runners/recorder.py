@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.runners.base import TaskStatus
+from app.runners.facts import clean, fit
 from app.runners.lines import DEFAULT_LOG_BYTES, ROW_BYTES, cut_rows, sanitize_line, split_text
 from app.runners.masking import Masker
 from app.runners.spool import SpoolWriter
 
 _LEVELS = frozenset(("DEBUG", "INFO", "WARNING", "ERROR"))
 _MAX_NAME = 1000
+_MAX_LEFT_OUT = 100
 
 
 class Recorder:
@@ -58,6 +61,15 @@ class Recorder:
             shown = "\n".join(self._mask(sanitize_line(line)) for line in split_text(diff))
         record = {"k": "res", "h": host, "s": seq, "st": status.value, "d": duration_ms, "df": shown}
         self._spool.append(record | {"t": time.time()})
+
+    def facts(self, host: str, facts: Mapping[str, Any], sent: int, left_out: Sequence[str]) -> None:
+        """Record what a host said of itself, safe, masked and cut to facts.MAX_BYTES.
+
+        ``sent`` is the size in bytes of what the host sent, ``left_out`` what the plugin already dropped of it.
+        """
+        kept, more = fit(clean(facts, self._mask))
+        names = [self.clean(str(name)) for name in (*left_out, *more)][:_MAX_LEFT_OUT]
+        self._spool.append({"k": "facts", "h": host, "d": kept, "z": sent, "x": names, "t": time.time()})
 
     def finish(self) -> int:
         """Write one marker line for each host whose output was cut; return the number of dropped lines."""

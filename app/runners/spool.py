@@ -10,6 +10,7 @@ Records (``k`` is the kind; times are seconds since the epoch as float)::
     {"k":"task","s":task_seq,"p":play,"n":task name,"m":module,"f":"file:line","t":time[,"y":"handler"]}
     {"k":"line","h":host or null,"s":task_seq or 0,"v":level,"x":text,"t":time[,"c":1]}
     {"k":"res","h":host,"s":task_seq,"st":TaskStatus,"d":milliseconds,"df":diff text or null,"t":time}
+    {"k":"facts","h":host,"d":{name: value},"z":bytes sent,"x":[names left out],"t":time}
 
 ``task_seq`` counts from 1 within the run. ``c`` marks a row that continues the one before it (same host).
 The lines of a (host, task) stand before their result. ``h`` may name a host outside the run (localhost).

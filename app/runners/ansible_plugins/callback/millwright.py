@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # mypy: ignore-errors
-# ruff: noqa: D102, N812, PTH109, PTH118
+# ruff: noqa: D102, N812, PTH100, PTH109, PTH118, PTH120
 """Ansible output plugin: what ansible's default plugin would print, and what it means, over a private socket.
 
 ansible-playbook loads this file into its own process; Millwright itself never imports it. It derives from
@@ -20,12 +20,14 @@ Objects, by "e"::
     task   s, p, n, m, f, y
     text   x, h or null, s, v, c (level of the lines after the first)
     res    h, s, st, d, df, n, m, msg, all (true: ansible drops the whole batch for it)
+    facts  h, d: {name: value}, z: bytes before anything was left out, x: [names left out]
     nomore                                     the play was stopped for all hosts of the present batch
     stats  hosts: {host: counts}, left: [[host]] (per play that was never begun)
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import socket
@@ -50,9 +52,20 @@ DOCUMENTATION = """
 """
 
 ENVIRONMENT_VARIABLE = "MILLWRIGHT_EVENTS"
-MAX_MESSAGE = 2000
 MAX_DIFF = 1024 * 1024
 FREE_STRATEGIES = ("free", "host_pinned")
+
+
+def _beside(name):
+    """Load a module that lies beside this folder: in it, ansible would take the file for a plugin."""
+    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name + ".py")
+    spec = importlib.util.spec_from_file_location("millwright_" + name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+results = _beside("results")
 
 
 class _Link:
@@ -232,7 +245,7 @@ class CallbackModule(Default):
             return
         task = result._task
         failed = status in ("failed", "rescued", "ignored", "unreachable")
-        message = _message(result._result) if failed else ""
+        message = results.message_of(result._result) if failed else ""
         scope = self._scope_of(result, ignored)
         self._render(scope, render, result, **kwargs)
         started = self._started.pop((scope.host, task._uuid), None)
@@ -261,7 +274,10 @@ class CallbackModule(Default):
 
     def v2_runner_on_ok(self, result):
         status = "changed" if result._result.get("changed", False) else "ok"
+        facts = results.facts_of(result) if self._link is not None else None  # taken before rendering may shorten them
         self._finish(result, status, super().v2_runner_on_ok)
+        if facts is not None:
+            self._link.send(e="facts", h=result._host.get_name(), **facts)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         status = "ignored" if ignore_errors else "rescued" if _is_rescued(result._task) else "failed"
@@ -376,17 +392,3 @@ def _is_rescued(task):
             return True
         child, parent = parent, parent._parent
     return False
-
-
-def _message(result):
-    """One paragraph on why it failed; of a loop, why its first failed item did."""
-    if result.get("censored"):
-        return str(result["censored"])
-    for item in result.get("results") or ():
-        if isinstance(item, dict) and (item.get("failed") or item.get("unreachable")):
-            return _message(item)
-    parts = [str(result.get("msg") or "").strip()]
-    error = str(result.get("stderr") or result.get("module_stderr") or "").strip()
-    if error:
-        parts.append(error.splitlines()[-1])
-    return ": ".join(part for part in parts if part)[:MAX_MESSAGE]
