@@ -30,11 +30,14 @@ MODEL_MODULES = (
     "app.accounts.models_teams",
     "app.inventory.models",
     "app.inventory.models_kept",
+    "app.inventory.models_groups",
     "app.jobs.models",
     "app.jobs.log_models",
     "app.playbooks.models",
     "app.tickets.models",
 )
+# Faces of a slice beside its web.py and api.py, after them: each exposes blueprint, blueprints or both.
+FURTHER_FACES: tuple[str, ...] = ("app.inventory.api_groups",)
 # Connected at start: they register job kinds and listen to signals.
 SUBSCRIBERS = ("app.jobs.subscribers", "app.playbooks.job_kind", "app.tickets.subscribers")
 TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks")
@@ -119,13 +122,16 @@ def flask_config(settings: Settings) -> dict[str, Any]:
 
 
 def _register_faces(app: Flask) -> None:
-    for slice_name in SLICES:
-        if _present(f"app.{slice_name}.web"):
-            app.register_blueprint(importlib.import_module(f"app.{slice_name}.web").blueprint)
-        if _present(f"app.{slice_name}.api"):
-            for blueprint in importlib.import_module(f"app.{slice_name}.api").blueprints:
-                api.register_blueprint(blueprint, url_prefix=API_PREFIX)
-                csrf.exempt(blueprint)  # keys only: the API's authenticator never reads the cookie
+    names = [f"app.{slice_name}.{face}" for slice_name in SLICES for face in ("web", "api")]
+    for name in (*names, *FURTHER_FACES):
+        if not _present(name):
+            continue
+        module = importlib.import_module(name)
+        if hasattr(module, "blueprint") and not hasattr(module, "blueprints"):
+            app.register_blueprint(module.blueprint)
+        for blueprint in getattr(module, "blueprints", ()):
+            api.register_blueprint(blueprint, url_prefix=API_PREFIX)
+            csrf.exempt(blueprint)  # keys only: the API's authenticator never reads the cookie
     if _present("app.dashboard.api"):
         health = importlib.import_module("app.dashboard.api")
         app.register_blueprint(health.pages)

@@ -24,6 +24,7 @@ class Holdings:
 
     user_id: int
     server_id: int
+    group_id: int
     host_key_id: int
     playbook_id: int
     project_id: int
@@ -43,6 +44,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         return answer.json
 
     server = send("/servers", hostname=f"host-{number}.example.org", ip_address="192.0.2.9")
+    group = send("/server-groups", name=f"group-{number}")
     playbook = send("/playbooks", name=f"Hello {number}", file_name="hello.yml", content=CONTENT)
     send(f"/playbooks/{playbook['id']}/approve")
     job = send("/jobs", playbook_id=playbook["id"], server_id=server["id"])
@@ -63,6 +65,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     return Holdings(
         owner.id,
         server["id"],
+        group["id"],
         key_id,
         playbook["id"],
         shown[0]["id"],

@@ -30,7 +30,8 @@ class ServerFilter:
     text: str | None = None
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return text in which the wildcards of LIKE mean themselves; escape character: backslash."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
@@ -54,7 +55,7 @@ def _filtered(actor: Actor, wanted: ServerFilter) -> Select[Server]:
         statement = statement.where(Server.id.in_(tagged))
     if wanted.text:
         # A leading wildcard reads every row: fine for 10,000, not for 1,000,000. There an index finds beginnings.
-        begin = f"{_escaped(wanted.text.strip().lower())}%"
+        begin = f"{escaped(wanted.text.strip().lower())}%"
         name = f"%{begin}" if _is_small(actor) else begin
         statement = statement.where(
             or_(Server.hostname.like(name, escape="\\"), Server.ip_address.like(begin, escape="\\"))

@@ -7,11 +7,17 @@ from typing import Any
 
 from app.audit.resource import Resource
 from app.inventory.models import Server
+from app.inventory.models_groups import ServerGroup
 
 
 def server_resource(server: Server) -> Resource:
     """Return what entries about this server point at; flush first."""
     return Resource("server", server.id, server.uuid)
+
+
+def group_resource(group: ServerGroup) -> Resource:
+    """Return what entries about this group point at; flush first."""
+    return Resource("server_group", group.id, group.uuid)
 
 
 def shown(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -176,15 +176,16 @@ def variables(given: Mapping[str, Any]) -> dict[str, Any]:
 def privileged_variables(given: Mapping[str, Any]) -> list[str]:
     """Name the variables that steer the platform's own machine: ``ansible_*``, and values that hold templates."""
     found = [name for name in given if name.startswith("ansible_")]
-    return found + [name for name, value in given.items() if name not in found and _has_template(value)]
+    return found + [name for name, value in given.items() if name not in found and has_template(value)]
 
 
-def _has_template(value: Any) -> bool:
+def has_template(value: Any) -> bool:
+    """Say whether a text in this value, however deep, holds a mark of Jinja."""
     if isinstance(value, str):
         return any(mark in value for mark in TEMPLATE_MARKS)
     if isinstance(value, Mapping):
-        return any(_has_template(item) for pair in value.items() for item in pair)
-    return isinstance(value, list) and any(_has_template(item) for item in value)
+        return any(has_template(item) for pair in value.items() for item in pair)
+    return isinstance(value, list) and any(has_template(item) for item in value)
 
 
 def _check_depth(value: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 from sqlalchemy import select
 
 from app.core.db import db
+from app.inventory import values
 from app.inventory.credentials import CredentialLost
 from app.inventory.for_run import HostConnection, connections_for
+from app.inventory.groups_for_run import RunGroup, groups_of
 from app.inventory.key_files import KeyFileError
 from app.inventory.models import Connection, Server
 from app.jobs.kinds import PreparationError
@@ -22,18 +23,24 @@ FOLDER = ".millwright"
 JUMP_CONFIG = f"{FOLDER}/ssh_config"
 JUMP_KNOWN_HOSTS = f"{FOLDER}/known_hosts"
 _PASSWORDS = {"connection": "ansible_password", "become": "ansible_become_password"}
-_NOT_IN_GROUPS = re.compile(r"[^A-Za-z0-9_]")
 
 
 @dataclass(frozen=True, slots=True)
 class RunHosts:
-    """``hosts`` and ``groups`` as ``app.runners.ansible`` documents them; ``server_ids`` by inventory hostname."""
+    """``hosts``, ``groups``, ``all_vars`` as ``app.runners.ansible`` has them; ``server_ids`` by inventory hostname."""
 
     hosts: list[dict[str, Any]]
     groups: dict[str, dict[str, Any]]
+    all_vars: dict[str, Any]
     known_hosts: str
     server_ids: dict[str, int]
     files: tuple[RunFile, ...] = field(default=())
+
+    @property
+    def has_templates(self) -> bool:
+        """Whether a variable holds a template. Only administrators can store one: it is evaluated as at the shell."""
+        own = (host["vars"] for host in self.hosts)
+        return any(map(values.has_template, (self.all_vars, *own, *(group["vars"] for group in self.groups.values()))))
 
 
 def hosts_for_run(tenant_id: int, server_ids: Sequence[int]) -> RunHosts:
@@ -61,12 +68,14 @@ def hosts_for_run(tenant_id: int, server_ids: Sequence[int]) -> RunHosts:
             raise PreparationError(
                 FailureCode.ENGINE_ERROR, f"{connection.inventory_hostname} cannot be reached: {error}"
             ) from error
+    found = groups_of(tenant_id, servers)
     known = "".join(
         f"{line}\n" for line in dict.fromkeys(line for host in connections for line in host.all_known_hosts)
     )
     return RunHosts(
         hosts=[_host(connection) for connection in connections],
-        groups=_groups(servers),
+        groups={name: _group(group) for name, group in found.groups.items()},
+        all_vars=dict(found.all_variables),
         known_hosts=known,
         server_ids={connection.inventory_hostname: connection.server_id for connection in connections},
         files=_jump_files(connections, known),
@@ -113,17 +122,8 @@ def _winrm(host: HostConnection) -> dict[str, str]:
     return found
 
 
-def _groups(servers: Sequence[Server]) -> dict[str, dict[str, Any]]:
-    """Return ``tag_<tag>`` and ``env_<environment>``, other characters as ``_``, with their hosts."""
-    members: dict[str, list[str]] = {}
-    taken = {server.hostname for server in servers}
-    for server in servers:
-        names = [f"tag_{tag}" for tag in server.tags or []]
-        names += [f"env_{server.environment}"] if server.environment else []
-        for name in dict.fromkeys(_NOT_IN_GROUPS.sub("_", name)[:100] for name in names):
-            if name not in taken:
-                members.setdefault(name, []).append(server.hostname)
-    return {name: {"hosts": hosts} for name, hosts in sorted(members.items())}
+def _group(group: RunGroup) -> dict[str, Any]:
+    return {"hosts": group.hosts, "children": group.children, "vars": dict(group.variables)}
 
 
 def _jump_name(host: HostConnection) -> str:

@@ -16,7 +16,7 @@ from app.runners.workspace import Workspace, WorkspaceError
 MAX_VERBOSITY = 4  # beyond it ansible prints its own protocol, secrets included
 MAX_FORKS = 500
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\Z")  # no range, port or option can be meant by it
-_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
+_GROUP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}\Z")
 _WORD = re.compile(r"[\w.,:&!*?\[\]~ ()|+/-]+\Z")  # patterns and tags; no line end, quote, @ or template
 
@@ -111,7 +111,7 @@ def _inventory(parameters: Mapping[str, Any], workspace: Workspace) -> str:
         raise refuse("The run has no servers.")
     groups: dict[str, Any] = {}
     for name, group in _mapping("groups", parameters.get("groups") or {}).items():
-        if not _GROUP.match(name) or name in hosts or name == "all":
+        if not _GROUP.match(name) or name == "all":
             raise refuse(f"The group name {name!r} is not allowed.")
         unknown = [host for host in group.get("hosts") or () if host not in hosts]
         if unknown:

@@ -31,6 +31,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/servers/", "key_id", lambda _owner, held: held.host_key_id),
     ("/api/v1/servers/", "key_id", lambda _owner, held: held.host_key_id),
     ("/", "kind", lambda _owner, _held: "become"),
+    ("/", "group_id", lambda _owner, held: held.group_id),
     ("/", "server_id", lambda _owner, held: held.server_id),
     ("/", "playbook_id", lambda _owner, held: held.playbook_id),
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),
@@ -43,6 +44,10 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
 FIELDS: dict[str, Callable[[Holdings], tuple[object, object]]] = {
     "server_id": lambda held: (held.server_id, UNKNOWN_NUMBER),
     "server_ids": lambda held: ([held.server_id], [UNKNOWN_NUMBER]),
+    "add_server_ids": lambda held: ([held.server_id], [UNKNOWN_NUMBER]),
+    "remove_server_ids": lambda held: ([held.server_id], [UNKNOWN_NUMBER]),
+    "child_ids": lambda held: ([held.group_id], [UNKNOWN_NUMBER]),
+    "parent_ids": lambda held: ([held.group_id], [UNKNOWN_NUMBER]),
     "jump_host_id": lambda held: (held.server_id, UNKNOWN_NUMBER),
     "resource_id": lambda held: (held.server_id, UNKNOWN_NUMBER),
     "playbook_id": lambda held: (held.playbook_id, UNKNOWN_NUMBER),

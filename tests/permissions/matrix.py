@@ -24,6 +24,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/playbook-projects": {"source": "sample"},
     "POST /api/v1/playbooks": {"name": "one", "file_name": "one.yml", "content": "- hosts: all\n"},
     "PUT /api/v1/playbooks/<int:playbook_id>/content": {"content": "- hosts: all\n"},
+    "POST /api/v1/server-groups": {"name": "web"},
+    "PATCH /api/v1/server-groups/all": {"variables": {}},
     "POST /api/v1/servers": {"hostname": "web-1", "ip_address": "192.0.2.1"},
     "PUT /api/v1/servers/<int:server_id>/credentials/<string:kind>": {"password": "correct horse"},
     "POST /api/v1/tickets": {"title": "Backups are late"},

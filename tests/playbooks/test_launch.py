@@ -264,7 +264,9 @@ def test_a_run_gets_exactly_the_approved_bytes(house: House, ready: tuple[int, i
     assert spec.parameters["extra_vars"] == {"greeting": "hi", "pin": "correct horse"}
     assert spec.parameters["tags"] == ["a"]
     assert spec.parameters["diff"] is True
-    assert spec.parameters["groups"] == {"env_staging": {"hosts": ["web-1"]}, "tag_web": {"hosts": ["web-1"]}}
+    alone = {"hosts": ["web-1"], "children": [], "vars": {}}
+    assert spec.parameters["groups"] == {"env_staging": alone, "tag_web": alone}
+    assert spec.parameters["templates_in_inventory"] is False
     assert prepared.jobs_by_host == {"web-1": job.id}
 
 
