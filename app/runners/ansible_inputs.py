@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from app.runners.ansible_text import to_yaml
+from app.runners.ansible_text import Plain, to_yaml
 from app.runners.base import FailureCode
 from app.runners.workspace import Workspace, WorkspaceError
 
@@ -101,7 +101,8 @@ def _inventory(parameters: Mapping[str, Any], workspace: Workspace) -> str:
         if not isinstance(name, str) or not _HOST.match(name) or name in hosts:
             raise refuse(f"The server name {name!r} is not allowed or stands twice in the inventory.")
         hosts[name] = dict(_mapping(f"vars of {name}", host.get("vars") or {}))
-        hosts[name] |= _mapping(f"secrets of {name}", host.get("secrets") or {})
+        secrets = _mapping(f"secrets of {name}", host.get("secrets") or {})
+        hosts[name] |= {variable: Plain(text) for variable, text in secrets.items()}
         if hosts[name].get("ansible_connection") == "local":
             # Starting such a task goes by HOME, asking for it by the account's directory: not the same here.
             hosts[name].setdefault("ansible_async_dir", str(workspace.home / ".ansible_async"))

@@ -9,6 +9,12 @@ from typing import Any
 MAX_DEPTH = 40
 
 
+class Plain(str):
+    """A text that is never a template, whatever the rest of the data may hold (a password)."""
+
+    __slots__ = ()
+
+
 def _quoted(text: str) -> str:
     """Return a YAML double-quoted scalar in ASCII. Raises ValueError for lone surrogates."""
     pieces = ['"']
@@ -44,8 +50,8 @@ def _number(value: float) -> str:
 def to_yaml(value: Any, *, unsafe: bool = True, depth: int = 0) -> str:
     """Return JSON data as one line of YAML in flow style.
 
-    ``unsafe`` tags every string but mapping keys ``!unsafe``. Raises ValueError for anything that is not
-    JSON data, and for more than 40 levels.
+    ``unsafe`` tags every string but mapping keys ``!unsafe``; a ``Plain`` one always is. Raises ValueError for
+    anything that is not JSON data, and for more than 40 levels.
     """
     if depth > MAX_DEPTH:
         raise ValueError(f"the data is nested deeper than {MAX_DEPTH} levels")
@@ -56,7 +62,7 @@ def to_yaml(value: Any, *, unsafe: bool = True, depth: int = 0) -> str:
     if isinstance(value, int | float):
         return _number(value)
     if isinstance(value, str):
-        return ("!unsafe " if unsafe else "") + _quoted(value)
+        return ("!unsafe " if unsafe or isinstance(value, Plain) else "") + _quoted(value)
     if isinstance(value, Mapping):
         pairs = []
         for key, item in value.items():

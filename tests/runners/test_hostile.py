@@ -208,6 +208,20 @@ def test_inventory_variables_are_text_unless_templates_are_allowed(runs: Runs, t
     assert "evaluated group value" in runs.run(book, **given, templates_in_inventory=True).text("a")
 
 
+def test_a_password_is_no_template_even_where_templates_are_allowed(runs: Runs, tmp_path: Path) -> None:
+    bad = "{{ lookup('pipe', 'touch " + str(tmp_path / "evaluated") + "') }}"
+    book = """
+    - hosts: all
+      gather_facts: false
+      tasks:
+        - debug: msg="{{ ansible_password | length }} characters {{ note }}"
+    """
+    host = {"name": "a", "vars": {**LOCAL, "note": "{{ 'eval' ~ 'uated' }}"}, "secrets": {"ansible_password": bad}}
+    said = runs.run(book, hosts=[host], templates_in_inventory=True).text("a")
+    assert f"{len(bad)} characters evaluated" in said
+    assert not (tmp_path / "evaluated").exists()
+
+
 def test_the_engine_sees_nothing_of_the_workers_environment(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://leaked")
     monkeypatch.setenv("ANSIBLE_FORKS", "77")
