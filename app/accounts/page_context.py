@@ -20,6 +20,7 @@ NAVIGATION = (
     ("jobs.launches", "Launches", "launch", Permission.JOB_VIEW),
     ("jobs.jobs", "Jobs", "jobs", Permission.JOB_VIEW),
     ("tickets.index", "Tickets", "ticket", Permission.TICKET_VIEW),
+    ("jobs.workers", "Workers", "jobs", Permission.WORKER_VIEW),
     ("audit.index", "Audit", "audit", Permission.AUDIT_VIEW),
 )
 

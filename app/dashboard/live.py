@@ -14,6 +14,7 @@ from app.core.actor import Actor
 from app.core.permissions import Permission, can
 from app.dashboard import queries
 from app.dashboard.health import ask_redis, keeper_leads
+from app.jobs import queries_workers
 from app.jobs.listings import job_rows, launch_rows, usual_seconds
 from app.jobs.models import Launch
 from app.jobs.status import JobStatus
@@ -33,7 +34,7 @@ def live_context(actor: Actor, since: datetime) -> dict[str, Any]:
     """Return what ``dashboard/_live.html`` shows; parts that the actor may not see are empty."""
     sees_jobs = can(actor, Permission.JOB_VIEW)
     counts = queries.counts(actor, since)
-    workers = queries.workers(actor) if can(actor, Permission.WORKER_VIEW) else []
+    workers = queries_workers.list_workers(actor) if can(actor, Permission.WORKER_VIEW) else []
     return {
         "counts": counts,
         "launches": _launches(queries.recent_launches(actor)) if sees_jobs else [],
@@ -51,10 +52,10 @@ def _launches(launches: Sequence[Launch]) -> list[Any]:
     ]
 
 
-def health(actor: Actor, workers: Sequence[queries.WorkerRow], counts: queries.Counts) -> list[Part]:
+def health(actor: Actor, workers: Sequence[queries_workers.WorkerRow], counts: queries.Counts) -> list[Part]:
     """Return the state of the machinery; that the database answers is the first line."""
     parts = [Part("Database", "healthy", "answers"), _redis()]
-    if queries.is_paused():
+    if queries_workers.pause() is not None:
         parts.append(Part("Dispatch", "degraded", "paused: nothing new is started until it is resumed"))
     else:
         parts.append(Part("Dispatch", "healthy", "runs are handed to workers"))
@@ -72,7 +73,7 @@ def _redis() -> Part:
     return Part("Redis", "healthy", "answers")
 
 
-def _workers(workers: Sequence[queries.WorkerRow], counts: queries.Counts) -> Part:
+def _workers(workers: Sequence[queries_workers.WorkerRow], counts: queries.Counts) -> Part:
     online = [worker for worker in workers if worker.state == "online"]
     slots = sum(worker.concurrency for worker in online)
     busy = sum(worker.running for worker in online)

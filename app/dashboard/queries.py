@@ -12,10 +12,10 @@ from app.core.actor import Actor
 from app.core.clock import utc_now
 from app.core.db import db
 from app.core.permissions import Permission, require
-from app.core.tenancy import scoped, system_scope
+from app.core.tenancy import scoped
 from app.inventory.models import Server
-from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
-from app.jobs.status import JobStatus, RunStatus, WorkerState
+from app.jobs.models import Job, Launch
+from app.jobs.status import JobStatus
 from app.playbooks.models import Playbook
 from app.tickets.models import Ticket, TicketPriority
 from app.tickets.queries import OPEN
@@ -24,9 +24,6 @@ COUNT_LIMIT = 10_000  # no counter counts further; the page then says "10,000+"
 RECENT = 10
 WAITING = 5
 TICKETS = 8
-WORKERS = 50
-# A worker that has not reported for this long is shown as offline: six times its heartbeat of 5 s.
-SILENT = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,58 +77,6 @@ def urgent_tickets(actor: Actor) -> Sequence[Ticket]:
     rank = case({priority: n for n, priority in enumerate(TicketPriority)}, value=Ticket.priority)
     statement = scoped(actor, Ticket).where(Ticket.status.in_(OPEN))
     return db.session.scalars(statement.order_by(rank.desc(), Ticket.id).limit(TICKETS)).all()
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerRow:
-    """A worker with its load. ``state`` is offline when it has been silent."""
-
-    name: str
-    state: str
-    message: str | None
-    running: int
-    concurrency: int
-    last_seen_at: datetime
-
-
-def workers(actor: Actor) -> list[WorkerRow]:
-    """Return the workers that are on duty or were in the last day, with the number of runs that each carries."""
-    require(actor, Permission.WORKER_VIEW)
-    now = utc_now()
-    rows = db.session.scalars(
-        select(Worker)
-        .where(Worker.last_seen_at >= now - timedelta(days=1))
-        .order_by(Worker.state, Worker.name)
-        .limit(WORKERS)
-    ).all()
-    load = dict(_load())
-    return [
-        WorkerRow(
-            name=row.name,
-            state=(WorkerState.OFFLINE if row.last_seen_at < now - SILENT else row.state).value,
-            message=row.message,
-            running=load.get(row.id, 0),
-            concurrency=row.concurrency,
-            last_seen_at=row.last_seen_at,
-        )
-        for row in rows
-    ]
-
-
-def _load() -> Sequence[tuple[int | None, int]]:
-    """Runs per worker of the whole platform: a worker's load is no tenant's secret, what it runs is."""
-    with system_scope("load of the workers"):
-        rows = db.session.execute(
-            select(Run.worker_id, func.count())
-            .where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
-            .group_by(Run.worker_id)
-        )
-        return [(row[0], row[1]) for row in rows]
-
-
-def is_paused() -> bool:
-    """Say whether dispatch is switched off."""
-    return db.session.get(PlatformFlag, "dispatch_paused") is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,7 @@ class Worker(Model):
     concurrency: Mapped[int] = mapped_column(nullable=False)
     state: Mapped[WorkerState] = mapped_column(enum_column(WorkerState, "state"), nullable=False)
     message: Mapped[str | None] = mapped_column(String(255))  # why it takes nothing, in words
+    drain_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a person's wish; outlives a restart
     started_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.jobs.log_queries import LINE_LIMIT
-from app.jobs.status import JobStatus
+from app.jobs.status import JobStatus, WorkerState
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 STATUSES = [status.value for status in JobStatus]
@@ -209,3 +209,19 @@ class MatrixSchema(Schema):
     hidden_tasks = fields.Integer()
     rows = fields.List(fields.Dict())
     next_after = fields.Integer(allow_none=True)
+
+
+class WorkerSchema(Schema):
+    """A worker and its load."""
+
+    id = fields.Integer()
+    name = fields.String(metadata={"description": "Its Celery node name", "example": "worker@host-1"})
+    host_name = fields.String()
+    version = fields.String(metadata={"example": "0.3.0"})
+    state = fields.String(metadata={"enum": [state.value for state in WorkerState]})
+    message = fields.String(allow_none=True, metadata={"description": "Why it takes nothing, in words"})
+    running = fields.Integer(metadata={"description": "Runs that it carries now, of all tenants"})
+    concurrency = fields.Integer(metadata={"description": "Runs that it carries at most"})
+    is_drained = fields.Boolean(metadata={"description": "An administrator took it out of service"})
+    started_at = fields.AwareDateTime()
+    last_seen_at = fields.AwareDateTime()

@@ -22,7 +22,7 @@ def waiting_because(run: Run) -> str | None:
         return None
     paused = db.session.get(PlatformFlag, PAUSED_FLAG)
     if paused is not None:
-        return f"Dispatch is paused: {paused.value}. An administrator resumes it with 'flask ops resume'."
+        return f"Dispatch is paused: {paused.value}. An administrator resumes it on the page of workers."
     now = database_now()
     if run.not_before is not None and run.not_before > now:
         seconds = max(1, int((run.not_before - now).total_seconds()))

@@ -11,7 +11,7 @@ from app.core.errors import InvalidInput
 from app.core.faces import plain_text
 from app.core.flask_app import PlatformFlask, current_actor
 from app.core.permissions import Permission, require
-from app.jobs import finding, kinds, listings, log_queries, queries, service
+from app.jobs import finding, kinds, listings, log_queries, queries, service, web_workers
 from app.jobs.models import Job, Launch
 from app.jobs.queries import JobFilter, LaunchFilter
 from app.jobs.schemas import JobPageQuery, LaunchPageQuery, LogQuery, SearchQuery
@@ -19,6 +19,7 @@ from app.jobs.status import JOB_FINAL
 from app.jobs.streaming import browser_stream
 
 blueprint = Blueprint("jobs", __name__, template_folder="templates")
+web_workers.register(blueprint)
 
 
 def _query(schema: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from app.jobs.status import WorkerState
 from app.runners.process import ProcessIdentity, identify
 
 BEAT_SECONDS = 5
+DRAINED_BY_HAND = "an administrator drains it: finishes what runs, takes nothing new"
 SILENT_SECONDS = 30  # a worker silent this long counts as offline
 
 
@@ -58,6 +59,7 @@ def _upsert(name: str, values: dict[str, object]) -> None:
             return
         for key, value in values.items():
             setattr(worker, key, value)
+        _keep_drained(worker)
         worker.started_at = worker.last_seen_at = now
 
 
@@ -72,8 +74,14 @@ def beat(name: str) -> None:
         worker.last_seen_at = database_now()
         if worker.state is WorkerState.OFFLINE:  # it was silent for a while, not gone
             worker.state = WorkerState.ONLINE
+            _keep_drained(worker)
         if worker.state is WorkerState.ONLINE:
             worker.message = _low_disk(free) if low else None
+
+
+def _keep_drained(worker: Worker) -> None:
+    if worker.drain_requested_at is not None:
+        worker.state, worker.message = WorkerState.DRAINING, DRAINED_BY_HAND
 
 
 def _free_bytes() -> int:

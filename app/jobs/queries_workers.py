@@ -1,0 +1,134 @@
+"""Reads of the machinery: workers with their load, whether dispatch is paused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from app.core.actor import Actor
+from app.core.clock import utc_now
+from app.core.db import db
+from app.core.errors import NotFound
+from app.core.permissions import Permission, require
+from app.core.tenancy import scoped, system_scope
+from app.jobs.database_port import PAUSED_FLAG
+from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
+from app.jobs.status import RunStatus, WorkerState
+from app.jobs.workers import SILENT_SECONDS
+
+MOST = 200  # workers on one page; more than one platform has
+CARRIED = (RunStatus.CLAIMED, RunStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker with its load. ``state`` is offline when it has been silent; ``running`` counts runs of all tenants."""
+
+    id: int
+    name: str
+    host_name: str
+    version: str
+    state: str
+    message: str | None
+    running: int
+    concurrency: int
+    started_at: datetime
+    last_seen_at: datetime
+    is_drained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedRun:
+    """A run of the actor's own tenant that a worker carries now."""
+
+    worker_id: int
+    launch_uuid: str
+    launch_number: int
+    title: str
+    began_at: datetime | None
+    servers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why and since when nothing is started."""
+
+    reason: str
+    since: datetime
+
+
+def list_workers(actor: Actor, *, days: int = 1) -> list[WorkerRow]:
+    """Return the workers that are on duty or were in the last ``days``, by state and name; two queries."""
+    require(actor, Permission.WORKER_VIEW)
+    now = utc_now()
+    rows = db.session.scalars(
+        select(Worker)
+        .where(Worker.last_seen_at >= now - timedelta(days=days))
+        .order_by(Worker.state, Worker.name)
+        .limit(MOST)
+    ).all()
+    load = dict(_load())
+    silent = now - timedelta(seconds=SILENT_SECONDS)
+    return [
+        WorkerRow(
+            row.id,
+            row.name,
+            row.host_name,
+            row.version,
+            (WorkerState.OFFLINE if row.last_seen_at < silent else row.state).value,
+            row.message,
+            load.get(row.id, 0),
+            row.concurrency,
+            row.started_at,
+            row.last_seen_at,
+            row.drain_requested_at is not None,
+        )
+        for row in rows
+    ]
+
+
+def get_worker(actor: Actor, worker_id: int) -> Worker:
+    """Return one worker. Raises NotFound."""
+    require(actor, Permission.WORKER_VIEW)
+    found = db.session.get(Worker, worker_id) if worker_id < 2**31 else None
+    if found is None:
+        raise NotFound("This worker")
+    return found
+
+
+def _load() -> Sequence[tuple[int | None, int]]:
+    """Runs per worker of the whole platform: a worker's load is no tenant's secret, what it runs is."""
+    with system_scope("load of the workers"):
+        rows = db.session.execute(
+            select(Run.worker_id, func.count()).where(Run.status.in_(CARRIED)).group_by(Run.worker_id)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+def carried_runs(actor: Actor) -> list[CarriedRun]:
+    """Return what the workers carry for the actor's tenant, oldest first; at most MOST."""
+    require(actor, Permission.JOB_VIEW)
+    servers = (
+        select(func.count())
+        .select_from(Job)
+        .where(Job.tenant_id == actor.tenant_id, Job.run_id == Run.id)
+        .scalar_subquery()
+    )
+    rows = db.session.execute(
+        scoped(actor, Run)
+        .with_only_columns(Run.worker_id, Launch.uuid, Launch.id, Launch.title, Run.began_at, servers)
+        .join(Launch, (Launch.tenant_id == Run.tenant_id) & (Launch.id == Run.launch_id))
+        .where(Run.status.in_(CARRIED), Run.worker_id.is_not(None))
+        .order_by(Run.id)
+        .limit(MOST)
+    )
+    return [CarriedRun(*row) for row in rows]
+
+
+def pause() -> Pause | None:
+    """Return why dispatch is switched off, None when it is not."""
+    flag = db.session.get(PlatformFlag, PAUSED_FLAG)
+    return None if flag is None else Pause(flag.value, flag.set_at)
