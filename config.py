@@ -64,6 +64,9 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="JSON object, engine name -> virtual environment folder; 'default' is the platform's own.",
     )
+    approve_own_content: bool = Field(
+        True, description="false: whoever brought content in may not be the one who approves it (four eyes)."
+    )
 
     # Web
     public_url: str = Field("http://127.0.0.1:8000", description="How people reach the platform; links use it.")

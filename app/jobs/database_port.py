@@ -15,7 +15,7 @@ from app.core.runtime import settings
 from app.core.state_machine import transition
 from app.core.table import new_uuid
 from app.core.tenancy import system_scope, tenant_scope
-from app.jobs import closing, facts_store, kinds, locks, log_store
+from app.jobs import closing, engine_list, facts_store, kinds, locks, log_store
 from app.jobs.log_models import JobLogLine
 from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
 from app.jobs.port import Carrier, Claim, Fenced, LogBatch, Orders, SinkState
@@ -33,6 +33,10 @@ class _GiveBack(Exception):
     """Rolls the claim's unit back: the servers are not free, or the run is somebody else's."""
 
 
+class _WrongEngine(_GiveBack):
+    """The worker lacks the run's engine."""
+
+
 class DatabasePort:
     """See ``port.EnginePort``. Stateless; one instance serves any number of runs."""
 
@@ -41,6 +45,9 @@ class DatabasePort:
         try:
             with system_scope("claim"), unit_of_work():
                 return self._claim(run_id, carrier)
+        except _WrongEngine:
+            _ring_another(run_id)
+            return None
         except _GiveBack:
             return None
 
@@ -49,8 +56,8 @@ class DatabasePort:
         if db.session.get(PlatformFlag, PAUSED_FLAG) is not None:
             raise _GiveBack
         worker = _worker(carrier.worker_name)
-        if worker is not None and worker.state is not WorkerState.ONLINE:
-            raise _GiveBack
+        if worker is not None:
+            _check_worker(worker, run_id)
         token = new_uuid()
         moved = transition(
             Run.status,
@@ -129,6 +136,7 @@ class DatabasePort:
                 Run.status == RunStatus.CLAIMED,
                 Run.cancel_requested_at.is_(None),
                 began_at=now,
+                collections=dict(planned.collections) or None,
             )
             run = db.session.scalars(select(Run).where(*_fence(claim))).one_or_none()
             if run is None:
@@ -275,6 +283,26 @@ def _worker(name: str | None) -> Worker | None:
     if name is None:
         return None
     return db.session.scalars(select(Worker).where(Worker.name == name)).one_or_none()
+
+
+def _check_worker(worker: Worker, run_id: int) -> None:
+    """Raise unless the worker takes runs at all and has this one's engine."""
+    if worker.state is not WorkerState.ONLINE:
+        raise _GiveBack
+    run = db.session.scalar(select(Run).where(Run.id == run_id))
+    if run is not None and not engine_list.can_carry(worker, run):
+        raise _WrongEngine
+
+
+def _ring_another(run_id: int) -> None:
+    """Let the next sweep ring again: the doorbell came to a worker without the run's engine."""
+    with system_scope("wrong engine"), unit_of_work():
+        db.session.execute(
+            update(Run)
+            .where(Run.id == run_id, Run.status == RunStatus.PENDING)
+            .values(dispatched_at=None)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _drain_is_over(state: WorkerState | None, message: str | None) -> bool:

@@ -10,7 +10,7 @@ from app.core import queue
 from app.core.db import after_commit, db, unit_of_work
 from app.core.db_time import database_now
 from app.core.tenancy import system_scope
-from app.jobs import locks
+from app.jobs import engine_list, locks
 from app.jobs.database_port import MAX_ATTEMPTS, PAUSED_FLAG
 from app.jobs.models import PlatformFlag, Run, Worker
 from app.jobs.status import RunStatus, WorkerState
@@ -43,9 +43,12 @@ def _sweep(unheard: list[int]) -> int:
             return 0
         now = database_now()
         rung = 0
+        engines = engine_list.carried_engines()
         for run in db.session.scalars(_waiting(now)):
             if rung >= free:
                 break
+            if engines is not None and run.engine not in engines:
+                continue  # ringing would only go round: waiting.py says why it waits
             if locks.find_blocker(run, now) is not None:
                 continue
             _ring(run, now, unheard)

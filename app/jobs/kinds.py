@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.core.actor import Actor
@@ -48,10 +48,14 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """A RunSpec, and which host name of its output belongs to which job (id)."""
+    """A RunSpec, and which host name of its output belongs to which job (id).
+
+    ``collections`` (name -> version) is what the run's record says of the content it could use.
+    """
 
     spec: RunSpec
     jobs_by_host: dict[str, int]
+    collections: Mapping[str, str] = field(default_factory=dict)
 
 
 class JobKind(Protocol):

@@ -70,6 +70,7 @@ class Run(TenantOwned, HasUuid, Created, Model):
     kind: Mapped[str] = mapped_column(String(30), nullable=False)
     engine: Mapped[str] = mapped_column(String(50), nullable=False, default="default")  # named installation
     engine_version: Mapped[str | None] = mapped_column(String(100))
+    collections: Mapped[dict[str, str] | None] = mapped_column(JsonValue)  # name -> version, of those it could use
     status: Mapped[RunStatus] = mapped_column(
         enum_column(RunStatus, "status"), nullable=False, default=RunStatus.PENDING, server_default="pending"
     )
@@ -189,6 +190,8 @@ class Worker(Model):
     version: Mapped[str] = mapped_column(String(30), nullable=False)
     protocol: Mapped[int] = mapped_column(nullable=False)
     concurrency: Mapped[int] = mapped_column(nullable=False)
+    # Engine name -> {"version", "python", "collections"} or {"problem"}; None: an older worker that does not say.
+    engines: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
     state: Mapped[WorkerState] = mapped_column(enum_column(WorkerState, "state"), nullable=False)
     message: Mapped[str | None] = mapped_column(String(255))  # why it takes nothing, in words
     drain_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a person's wish; outlives a restart

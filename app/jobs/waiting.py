@@ -8,14 +8,14 @@ from app.core.db import db
 from app.core.db_time import database_now
 from app.core.tenancy import system_scope
 from app.inventory.models import Server
-from app.jobs import locks
+from app.jobs import engine_list, locks
 from app.jobs.database_port import PAUSED_FLAG
 from app.jobs.models import Launch, PlatformFlag, Run, Worker
 from app.jobs.status import RunStatus, WorkerState
 
 
 def waiting_because(run: Run) -> str | None:
-    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 7 queries)."""
+    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 8 queries)."""
     if run.status is RunStatus.CLAIMED:
         return "A worker has taken it and prepares it."
     if run.status is not RunStatus.PENDING:
@@ -33,6 +33,9 @@ def waiting_because(run: Run) -> str | None:
     online = [(count, slots) for state, count, slots in workers if state is WorkerState.ONLINE]
     if not online:
         return "No worker is online. Start one, or see the workers on the dashboard."
+    missing = engine_list.missing_because(run)
+    if missing is not None:
+        return missing
     blocker = locks.find_blocker(run, now)
     if blocker is not None:
         return _blocked(run, blocker)

@@ -13,6 +13,7 @@ from app.core.db_time import database_now, db_now
 from app.core.queue import PROTOCOL
 from app.core.runtime import settings
 from app.core.version import VERSION
+from app.jobs import engine_list
 from app.jobs.database_port import STOPPING_NOW
 from app.jobs.models import Worker
 from app.jobs.status import WorkerState
@@ -41,6 +42,7 @@ def register(name: str) -> None:
         "version": VERSION,
         "protocol": PROTOCOL,
         "concurrency": settings().worker_concurrency,
+        "engines": engine_list.announcement(),
         "state": WorkerState.ONLINE,
         "message": None,
     }

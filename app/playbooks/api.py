@@ -21,7 +21,7 @@ from app.jobs import queries as job_queries
 from app.jobs.listings import job_rows, launch_rows
 from app.jobs.models import Launch
 from app.jobs.schemas import JobSchema, LaunchSchema
-from app.playbooks import projects, queries, service, service_approval, service_content
+from app.playbooks import api_projects, projects, queries, service, service_approval, service_content
 from app.playbooks.models import Playbook
 from app.playbooks.schemas import (
     AdoptSchema,
@@ -30,10 +30,8 @@ from app.playbooks.schemas import (
     EditSchema,
     NewJobSchema,
     NewLaunchSchema,
-    PageQuery,
     PlaybookQuery,
     PlaybookSchema,
-    ProjectSchema,
     RelaunchSchema,
     SourceSchema,
     UploadSchema,
@@ -41,6 +39,7 @@ from app.playbooks.schemas import (
     to_options,
     to_selection,
 )
+from app.playbooks.schemas_projects import ProjectSchema
 from app.playbooks.targets import Selection
 from app.playbooks.uploads import form_to_upload
 
@@ -64,7 +63,7 @@ class _UploadBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no
 
 uploads = _UploadBlueprint("playbook_uploads_api", __name__, description="Playbooks, their content and approval")
 launches = Blueprint("playbook_launches_api", __name__, description="Launching playbooks")
-blueprints = (blueprint, uploads, launches)
+blueprints = (blueprint, uploads, launches, api_projects.blueprint)
 ANY_CONTENT = {
     "requestBody": {
         "content": {
@@ -156,7 +155,8 @@ def get_content(playbook_id: int) -> Any:
         "file_hash": playbook.file_hash,
         "manifest_hash": playbook.manifest_hash,
         "is_approved": queries.approval_of(actor, playbook) is not None,
-        "diff": source.diff,
+        "diff": source.unified(playbook.file_path),
+        "changed_files": [change.path for change in source.changes],
     }
 
 
@@ -189,16 +189,6 @@ def revoke_approval(playbook_id: int) -> Any:
     return _shown(service_approval.revoke_approval(current_actor(), playbook_id))
 
 
-@blueprint.get("/playbook-projects")
-@blueprint.arguments(PageQuery, location="query", unknown=None)
-@blueprint.response(200, ProjectSchema(many=True))
-@documented(blueprint)
-def list_projects(query: dict[str, Any]) -> Any:
-    """List projects, newest first."""
-    page = queries.list_projects(current_actor(), **query)
-    return paged(page, page.items)
-
-
 @blueprint.post("/playbook-projects")
 @blueprint.arguments(AdoptSchema)
 @blueprint.response(201, ProjectSchema)
@@ -207,14 +197,6 @@ def adopt_project(_data: dict[str, Any]) -> Any:
     """Adopt the sample project, or bring it to the installed state."""
     project = projects.adopt_sample_project(current_actor())
     return project, 201, {"Location": f"/api/v1/playbook-projects/{project.uuid}"}
-
-
-@blueprint.get("/playbook-projects/<uuid:project_uuid>")
-@blueprint.response(200, ProjectSchema)
-@documented(blueprint, 404)
-def get_project(project_uuid: Any) -> Any:
-    """Show one project."""
-    return queries.get_project(current_actor(), str(project_uuid))
 
 
 @blueprint.post("/playbook-projects/<uuid:project_uuid>/sync")

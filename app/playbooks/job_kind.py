@@ -8,8 +8,8 @@ on the worker's own machine by Ansible's implicit localhost; approving a playboo
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.runtime import settings
-from app.jobs import kinds
+from app.jobs import engine_list, kinds
 from app.jobs.kinds import PreparationError, PreparedRun, RunRequest
 from app.jobs.models import Launch
 from app.playbooks import content, service
@@ -26,8 +26,9 @@ from app.playbooks.models import PlaybookApproval
 from app.playbooks.queries import KIND
 from app.playbooks.run_hosts import RunHosts, hosts_for_run
 from app.runners.base import FailureCode, RunFile, RunSpec
+from app.runners.installations import mentioned_collections, playbook_command, read_manifest
 
-PLATFORM_ENGINE = "default"
+_MANIFEST = re.compile(r"(collections/)?ansible_collections/[^/]+/[^/]+/MANIFEST\.json\Z")
 
 
 class AnsibleKind:
@@ -57,7 +58,8 @@ class AnsibleKind:
             secrets=tuple(str(value) for value in request.secret_inputs.values()),
             environment={name: os.environ[name] for name in settings().environment_allow if name in os.environ},
         )
-        return PreparedRun(spec, {name: servers[server_id] for name, server_id in hosts.server_ids.items()})
+        jobs_by_host = {name: servers[server_id] for name, server_id in hosts.server_ids.items()}
+        return PreparedRun(spec, jobs_by_host, collections_of_run(request.engine, files))
 
 
 def _mismatch(message: str) -> PreparationError:
@@ -120,15 +122,35 @@ def _parameters(request: RunRequest, hosts: RunHosts) -> dict[str, Any]:
         "verbosity": inputs.get("verbosity", 0),
         "max_log_bytes": settings().max_job_log_bytes,
     }
-    folder = settings().engines.get(request.engine)
-    if folder is not None:
-        parameters["ansible_playbook"] = str(Path(folder) / "bin" / "ansible-playbook")
-    elif request.engine != PLATFORM_ENGINE:
+    parameters |= engine_parameters(request.engine)
+    return parameters
+
+
+def engine_parameters(name: str) -> dict[str, Any]:
+    """Return the runner's parameters for a named engine; PreparationError when this worker cannot use it."""
+    found = engine_list.installation(name)
+    if found is None or found.problem:
         raise PreparationError(
             FailureCode.ENGINE_ERROR,
-            f"This worker has no engine '{request.engine}'. Add it to MILLWRIGHT_ENGINES, or choose another.",
+            f"This worker has no usable engine '{name}'{': ' + found.problem if found else ''}. "
+            "Correct MILLWRIGHT_ENGINES ('flask engines check' says what is wrong), or choose another engine.",
         )
-    return parameters
+    return {"ansible_playbook": str(playbook_command(found.folder))}
+
+
+def collections_of_run(engine: str, files: Sequence[StoredFile]) -> dict[str, str]:
+    """Return name -> version of the project's own collections, and of those of the engine that its files mention."""
+    found = engine_list.installation(engine)
+    mentioned = mentioned_collections(file.data for file in files if file.path.endswith((".yml", ".yaml")))
+    used = {name: version for name, version in (found.collections if found else {}).items() if name in mentioned}
+    for file in files:
+        if _MANIFEST.match(file.path):
+            try:
+                name, version = read_manifest(file.data)
+            except ValueError:
+                continue
+            used[name] = version
+    return dict(sorted(used.items()))
 
 
 kinds.register(AnsibleKind())

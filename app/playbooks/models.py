@@ -25,8 +25,20 @@ class ProjectSource(StrEnum):
     GIT = "git"
 
 
+class ApprovalKind(StrEnum):
+    """How somebody let content run."""
+
+    FILE = "file"  # one playbook, its exact files
+    COMMIT = "commit"  # every playbook of a project's revision at once
+    BRANCH = "branch"  # by the project's rule: commits of this branch are approved as they come in
+
+
 class PlaybookProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
-    """A set of files that playbooks lie in. ``revision_id`` is the one in force."""
+    """A set of files that playbooks lie in. ``revision_id`` is the one in force.
+
+    ``approved_branch`` with the address and the person beside it is the rule that approves what a sync brings; it
+    holds only while the project still reads that branch from that address.
+    """
 
     __tablename__ = "playbook_projects"
     __table_args__ = table_args(UniqueConstraint("tenant_id", "id"), UniqueConstraint("tenant_id", "name"))
@@ -40,6 +52,9 @@ class PlaybookProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     engine: Mapped[str] = mapped_column(String(50), nullable=False, default="default", server_default="default")
     revision_id: Mapped[int | None] = mapped_column()  # no foreign key: revisions point here
     is_active: Mapped[bool] = mapped_column(nullable=False, default=True, server_default="1")
+    approved_branch: Mapped[str | None] = mapped_column(String(255))
+    approved_branch_url: Mapped[str | None] = mapped_column(String(500))
+    approved_branch_by: Mapped[int | None] = mapped_column()  # user id; the approvals carry the foreign key
 
 
 class ProjectRevision(TenantOwned, Created, Model):
@@ -139,3 +154,7 @@ class PlaybookApproval(TenantOwned, Created, Model):
     manifest_hash: Mapped[str] = mapped_column(String(64), nullable=False)
     approved_by: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), nullable=False)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    revoked_by: Mapped[int | None] = mapped_column()  # user id
+    kind: Mapped[str] = mapped_column(String(20), nullable=False, default=ApprovalKind.FILE, server_default="file")
+    commit_hash: Mapped[str | None] = mapped_column(ascii_binary(64))
+    branch: Mapped[str | None] = mapped_column(String(255))  # of the rule, for kind ``branch``

@@ -15,7 +15,14 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.tenancy import scoped
 from app.playbooks import content, queries
-from app.playbooks.models import Playbook, PlaybookApproval, PlaybookProject, ProjectRevision, ProjectSource
+from app.playbooks.models import (
+    ApprovalKind,
+    Playbook,
+    PlaybookApproval,
+    PlaybookProject,
+    ProjectRevision,
+    ProjectSource,
+)
 from app.playbooks.sample_project import Entry, read_project_folder
 
 log = logging.getLogger(__name__)
@@ -142,7 +149,15 @@ def refuse_taken_project_name(actor: Actor, name: str) -> None:
         raise Conflict(f"There is already a project named '{name}'. Choose another name.", error="name_taken")
 
 
-def approve_row(actor: Actor, playbook: Playbook, *, again: bool = True) -> bool:
+def approve_row(
+    actor: Actor,
+    playbook: Playbook,
+    *,
+    again: bool = True,
+    kind: ApprovalKind = ApprovalKind.FILE,
+    commit_hash: str | None = None,
+    branch: str | None = None,
+) -> bool:
     """Write down that the actor lets the present content run; False when nothing changed by it.
 
     ``again=False`` leaves a withdrawn approval of the same content withdrawn.
@@ -163,6 +178,7 @@ def approve_row(actor: Actor, playbook: Playbook, *, again: bool = True) -> bool
     found.file_hash = playbook.file_hash
     found.approved_by = actor.user_id
     found.created_at = utc_now()
-    found.revoked_at = None
+    found.revoked_at = found.revoked_by = None
+    found.kind, found.commit_hash, found.branch = kind, commit_hash, branch
     db.session.flush()
     return True

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import or_, select
 
 from app.accounts.models import User
-from app.core.actor import Actor
+from app.core.actor import Actor, Role
 from app.core.db import db
 from app.core.errors import NotFound
 from app.core.pagination import Page, paginate
@@ -94,11 +94,89 @@ def list_playbooks(
 
 
 def list_projects(
-    actor: Actor, *, page: int = 1, page_size: int = 50, after: int | None = None
+    actor: Actor,
+    *,
+    q: str | None = None,
+    source: str | None = None,
+    engine: str | None = None,
+    page: int = 1,
+    page_size: int = 50,
+    after: int | None = None,
 ) -> Page[PlaybookProject]:
-    """Return projects, newest first."""
+    """Return projects, newest first; ``q`` is looked for in the name."""
     require(actor, Permission.PLAYBOOK_VIEW)
-    return paginate(scoped(actor, PlaybookProject), PlaybookProject.id, page=page, page_size=page_size, after=after)
+    statement = scoped(actor, PlaybookProject)
+    if q:
+        statement = statement.where(PlaybookProject.name.like(like(q), escape="!"))
+    if source:
+        statement = statement.where(PlaybookProject.source == ProjectSource(source))
+    if engine:
+        statement = statement.where(PlaybookProject.engine == engine)
+    return paginate(statement, PlaybookProject.id, page=page, page_size=page_size, after=after)
+
+
+def playbooks_by_id(actor: Actor, ids: Iterable[int]) -> dict[int, Playbook]:
+    """Return playbooks by id."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    return {row.id: row for row in db.session.scalars(scoped(actor, Playbook).where(Playbook.id.in_(wanted)))}
+
+
+def playbooks_by_project(actor: Actor, project_ids: Iterable[int]) -> dict[int, list[Playbook]]:
+    """Return the active playbooks of some projects by project id (one query, at most 1,000 rows)."""
+    wanted = set(project_ids)
+    found: dict[int, list[Playbook]] = {project_id: [] for project_id in wanted}
+    if not wanted:
+        return found
+    statement = scoped(actor, Playbook).where(Playbook.project_id.in_(wanted), Playbook.is_active.is_(True))
+    for row in db.session.scalars(statement.order_by(Playbook.project_id, Playbook.name).limit(1000)):
+        found[row.project_id].append(row)
+    return found
+
+
+def list_approvals(
+    actor: Actor,
+    *,
+    playbook_id: int | None = None,
+    project_id: int | None = None,
+    kind: str | None = None,
+    revoked: bool | None = None,
+    page: int = 1,
+    page_size: int = 50,
+    after: int | None = None,
+) -> Page[PlaybookApproval]:
+    """Return approvals of any content, newest row first; withdrawn ones too unless ``revoked`` is False."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    statement = scoped(actor, PlaybookApproval)
+    if playbook_id is not None:
+        statement = statement.where(PlaybookApproval.playbook_id == playbook_id)
+    if project_id is not None:
+        own = select(Playbook.id).where(Playbook.tenant_id == actor.tenant_id, Playbook.project_id == project_id)
+        statement = statement.where(PlaybookApproval.playbook_id.in_(own))
+    if kind:
+        statement = statement.where(PlaybookApproval.kind == kind)
+    if revoked is not None:
+        withdrawn = PlaybookApproval.revoked_at.is_not(None)
+        statement = statement.where(withdrawn if revoked else PlaybookApproval.revoked_at.is_(None))
+    return paginate(statement, PlaybookApproval.id, page=page, page_size=page_size, after=after)
+
+
+def approver_names(actor: Actor, limit: int = 3) -> list[str]:
+    """Return the names of some people who may approve content, for a sentence."""
+    return list(
+        db.session.scalars(
+            select(User.username)
+            .where(
+                User.tenant_id == actor.tenant_id,
+                User.role == Role.ADMIN,
+                User.is_active.is_(True),
+                User.is_system.is_(False),
+            )
+            .order_by(User.username)
+            .limit(limit)
+        )
+    )
 
 
 def search_playbooks(actor: Actor, text: str, limit: int = 8) -> Sequence[Playbook]:

@@ -237,21 +237,6 @@ class PlaybookSchema(Schema):
     updated_at = fields.AwareDateTime(format="iso")
 
 
-class ProjectSchema(Schema):
-    """A project as the API shows it."""
-
-    id = fields.Integer()
-    uuid = fields.UUID()
-    name = fields.String()
-    description = fields.String(allow_none=True)
-    source = fields.Enum(ProjectSource, by_value=True)
-    engine = fields.String()
-    is_active = fields.Boolean()
-    version = fields.Integer()
-    created_at = fields.AwareDateTime(format="iso")
-    updated_at = fields.AwareDateTime(format="iso")
-
-
 class SourceSchema(Schema):
     """A playbook's text, and what changed since it was approved."""
 
@@ -260,7 +245,12 @@ class SourceSchema(Schema):
     file_hash = fields.String()
     manifest_hash = fields.String()
     is_approved = fields.Boolean()
-    diff = fields.List(fields.String(), metadata={"description": "Unified diff to the content approved last."})
+    diff = fields.List(
+        fields.String(), metadata={"description": "Unified diff of the file to the content approved last."}
+    )
+    changed_files = fields.List(
+        fields.String(), metadata={"description": "Every file of the project that differs from it."}
+    )
 
 
 def playbook_json(playbook: Playbook, *, is_approved: bool) -> dict[str, Any]:

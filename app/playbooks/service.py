@@ -164,9 +164,11 @@ def _runnable_revision(actor: Actor, playbook: Playbook) -> int:
             error="playbook_inactive",
         )
     if queries.approval_of(actor, playbook) is None:
+        names = queries.approver_names(actor)
+        who = f" ({', '.join(names)})" if names else ""
         raise Conflict(
-            f"The present content of '{playbook.name}' is not approved. An administrator reads it and approves it "
-            "on the playbook's page; then launch again.",
+            f"The present content of '{playbook.name}' is not approved. An administrator{who} reads it and approves it "
+            f"at {settings().public_url.rstrip('/')}/playbooks/{playbook.id}/approve; then launch again.",
             error="not_approved",
         )
     revision = content.find_revision(actor, playbook.project_id, playbook.manifest_hash)

@@ -18,7 +18,15 @@ from app.core.yaml_gate import MAX_BYTES
 from app.jobs import listings
 from app.jobs import queries as job_queries
 from app.jobs.queries import JobFilter
-from app.playbooks import projects, queries, service, service_approval, service_content
+from app.playbooks import (
+    projects,
+    queries,
+    service,
+    service_approval,
+    service_content,
+    web_approval,
+    web_projects,
+)
 from app.playbooks.declarations import parse_specs
 from app.playbooks.form_fields import form_fields
 from app.playbooks.models import Playbook
@@ -29,6 +37,8 @@ from app.playbooks.uploads import as_yaml, form_to_edit, form_to_upload
 from app.playbooks.web_forms import errors_for_form, from_inputs, load, read_launch_form, typed_values
 
 blueprint = Blueprint("playbooks", __name__, template_folder="templates")
+blueprint.register_blueprint(web_projects.blueprint)
+blueprint.register_blueprint(web_approval.blueprint)
 SHOWN_LINES = 2000
 
 
@@ -87,13 +97,18 @@ def playbook(playbook_id: int) -> str:
     names = queries.user_names(actor, [approval.approved_by]) if approval else {}
     return render_template(
         "playbooks/playbook.html",
-        playbook=_row(found, project_name=project.name, project_source=project.source.value, commit_hash=None),
+        playbook=_row(found, project_name=project.name, project_source=project.source.value, project_uuid=project.uuid),
         source=source.lines[:SHOWN_LINES],
         source_cut=len(source.lines) > SHOWN_LINES,
-        diff=source.diff[:SHOWN_LINES],
-        changed_files=source.changed_files,
+        changes=source.changes,
+        revision=source.revision,
         files=[{"path": path, "size": size} for path, size in source.files],
-        approval={"approved_by_name": names.get(approval.approved_by, "somebody"), "created_at": approval.created_at}
+        approval={
+            "approved_by_name": names.get(approval.approved_by, "somebody"),
+            "created_at": approval.created_at,
+            "kind": str(approval.kind),
+            "branch": approval.branch,
+        }
         if approval
         else None,
         stats=figures,
@@ -188,27 +203,6 @@ def adopt_samples() -> ResponseReturnValue:
         lambda: projects.adopt_sample_project(current_actor()),
         "The sample playbooks are here and approved.",
         url_for("playbooks.index"),
-    )
-
-
-@blueprint.post("/playbooks/<int:playbook_id>/approve")
-def approve(playbook_id: int) -> ResponseReturnValue:
-    """Approve exactly the content that was shown."""
-    shown = request.form.get("manifest_hash", "")
-    return _act(
-        lambda: service_approval.approve_playbook(current_actor(), playbook_id, manifest_hash=shown),
-        "Approved. It can be launched now.",
-        url_for("playbooks.playbook", playbook_id=playbook_id),
-    )
-
-
-@blueprint.post("/playbooks/<int:playbook_id>/revoke")
-def revoke(playbook_id: int) -> ResponseReturnValue:
-    """Withdraw the approval of the present content."""
-    return _act(
-        lambda: service_approval.revoke_approval(current_actor(), playbook_id),
-        "The approval is withdrawn. Nobody can launch it.",
-        url_for("playbooks.playbook", playbook_id=playbook_id),
     )
 
 

@@ -286,7 +286,7 @@ def playbook(number: int, **more: Any) -> SimpleNamespace:
         else row(uuid="u1", number=308, status="success", created_at=NOW - ago(hours=3)),
         "file_hash": "9f" * 32,
         "manifest_hash": "3c" * 32,
-        "commit_hash": None,
+        "project_uuid": "6f1f7f6e-3a4e-4d3c-9a55-0c6a5b1f0a11",
         "variable_specs": SPECS,
     }
     return row(**{**values, **more})
@@ -303,6 +303,8 @@ page("playbooks/playbook", "playbooks/playbook.html")(
         "playbook": playbook(1),
         "source": ["- hosts: all", "  tasks:", f"    - name: {XSS}", "      command: uptime"],
         "source_cut": False,
+        "changes": [],
+        "revision": row(id=12, commit_hash="0123456789abcdef" * 2),
         "files": [row(path="web/patch.yml", size=812)],
         "approval": None,
         "jobs": JOBS,

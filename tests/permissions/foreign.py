@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.accounts.models import ApiKey, UserSession
+from app.playbooks.models import ProjectRevision
 from tests import factories
 from tests.factories import PersonMade
 from tests.holdings import Holdings
@@ -21,6 +22,10 @@ def _session(owner: PersonMade, _held: Holdings) -> object:
     return max(row.id for row in factories.rows(UserSession) if row.tenant_id == owner.tenant_id)
 
 
+def _revision(owner: PersonMade, _held: Holdings) -> object:
+    return max(row.id for row in factories.rows(ProjectRevision) if row.tenant_id == owner.tenant_id)
+
+
 Maker = Callable[[PersonMade, Holdings], object]
 
 # Beginning of the route, parameter -> a function that returns the id of a row of ``owner``'s tenant. The first wins.
@@ -34,6 +39,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "group_id", lambda _owner, held: held.group_id),
     ("/", "server_id", lambda _owner, held: held.server_id),
     ("/", "playbook_id", lambda _owner, held: held.playbook_id),
+    ("/", "revision_id", _revision),
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),
     ("/", "launch_uuid", lambda _owner, held: held.launch_uuid),
     ("/", "job_id", lambda _owner, held: held.job_id),

@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/playbooks/<int:playbook_id>/content": {"content": "- hosts: all\n"},
     "POST /api/v1/server-groups": {"name": "web"},
     "PATCH /api/v1/server-groups/all": {"variables": {}},
+    "POST /playbooks/projects/<uuid:project_uuid>/approve": {"manifest_hash": "0" * 64},
     "POST /api/v1/servers": {"hostname": "web-1", "ip_address": "192.0.2.1"},
     "PUT /api/v1/servers/<int:server_id>/credentials/<string:kind>": {"password": "correct horse"},
     "POST /api/v1/tickets": {"title": "Backups are late"},
@@ -35,7 +36,14 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 # "METHOD route" -> a query without which the route has nothing to answer.
-QUERIES: dict[str, str] = {"GET /stream": "job=00000000-0000-4000-8000-000000000000:0"}
+QUERIES: dict[str, str] = {
+    "GET /api/v1/playbook-projects/<uuid:project_uuid>/diff": "new=1",
+    "GET /api/v1/playbook-projects/<uuid:project_uuid>/revisions/<int:revision_id>/raw": "path=site.yml",
+    "GET /playbooks/projects/<uuid:project_uuid>/diff": "new=1",
+    "GET /playbooks/projects/<uuid:project_uuid>/revisions/<int:revision_id>/file": "path=site.yml",
+    "GET /playbooks/projects/<uuid:project_uuid>/revisions/<int:revision_id>/raw": "path=site.yml",
+    "GET /stream": "job=00000000-0000-4000-8000-000000000000:0",
+}
 
 
 def cells() -> dict[str, dict[str, str]]:

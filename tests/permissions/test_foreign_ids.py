@@ -19,7 +19,7 @@ from tests import factories
 from tests.holdings import Holdings, make_holdings
 from tests.permissions.cast import Cast, make_cast
 from tests.permissions.foreign import FIELDS, foreign_id
-from tests.permissions.matrix import BODIES
+from tests.permissions.matrix import BODIES, QUERIES
 from tests.permissions.routes import UNKNOWN_NUMBER, UNKNOWN_UUID, operations, parameters, path_for
 
 CHANGING = re.compile(r'[0-9a-f]{8}-[0-9a-f-]{27}|name="csrf[^>]*>|X-Request-Id[^<]*|\b\d{1,10}\b')
@@ -64,6 +64,10 @@ def everything(tenant_id: int) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+def _with(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
+
+
 def test_another_tenants_row_looks_like_none_at_all(two: Two, summary_line: Callable[[str], None]) -> None:
     cast, wrong, swapped = two.cast, [], 0
     owner = cast.people["other_admin"]
@@ -73,13 +77,14 @@ def test_another_tenants_row_looks_like_none_at_all(two: Two, summary_line: Call
         if rule.endpoint == "static" or not names:
             continue
         body = BODIES.get(f"{method} {rule.rule}")
-        unknown = said(cast.ask("admin", method, path_for(rule.rule), body))
+        query = QUERIES.get(f"{method} {rule.rule}", "")
+        unknown = said(cast.ask("admin", method, _with(path_for(rule.rule), query), body))
         values = {name: foreign_id(rule.rule, name, owner, two.theirs) for name in names}
         tries = [values]
         if "key_id" in values and "server_id" in values:  # their key below a server of ours
             tries.append({**values, "server_id": two.ours.server_id})
         for tried in tries:
-            theirs = said(cast.ask("admin", method, path_for(rule.rule, tried), body))
+            theirs = said(cast.ask("admin", method, _with(path_for(rule.rule, tried), query), body))
             swapped += 1
             reference = unknown
             if tried is not values:

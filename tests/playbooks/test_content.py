@@ -101,8 +101,8 @@ def test_a_new_text_is_a_new_revision_and_needs_its_own_approval(house: House) -
         assert queries.approval_of(house.admin, playbook) is None
         assert db.session.scalar(select(func.count(ProjectRevision.id))) == 2
         source = service_approval.read_source(house.admin, playbook_id)
-    assert "-    - name: Say it" in source.diff
-    assert "+    - name: Say it louder" in source.diff
+    assert "-    - name: Say it" in source.unified("site.yml")
+    assert "+    - name: Say it louder" in source.unified("site.yml")
     with house.unit():  # back to the text that was approved
         service_content.replace_file(house.admin, playbook_id, data=GOOD)
         assert queries.approval_of(house.admin, queries.get_playbook(house.admin, playbook_id)) is not None

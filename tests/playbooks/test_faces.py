@@ -124,6 +124,10 @@ def test_a_person_uploads_reads_approves_and_launches(house: House, http: Http) 
     assert admin.get(f"{base}/edit").status_code == 200
     saved = admin.post(f"{base}/edit", data={"name": "Greet all", "description": "x", "version": "1"})
     assert saved.status_code == 303, saved.data
+    assert b"Nothing of this playbook was approved before" in admin.get(f"{base}/approve").data
+    stale = admin.post(f"{base}/approve", data={"manifest_hash": "0" * 64})
+    assert stale.status_code == 409
+    assert b"changed after you read it" in stale.data
     assert admin.post(f"{base}/approve", data={"manifest_hash": manifest}).status_code == 303
 
     assert http("viewer").get(base).status_code == 200

@@ -293,7 +293,7 @@ def test_changed_content_is_never_run(house: House, ready: tuple[int, int], tamp
 
 def test_a_run_says_when_its_engine_or_all_servers_are_gone(house: House, ready: tuple[int, int]) -> None:
     uuid = go(house, *ready)
-    with house.unit(), pytest.raises(PreparationError, match="no engine 'old'"):
+    with house.unit(), pytest.raises(PreparationError, match="no usable engine 'old'"):
         AnsibleKind().build_run(request_for(house, uuid, engine="old"))
     with house.unit():
         db.session.execute(text("UPDATE servers SET is_active = 0"))

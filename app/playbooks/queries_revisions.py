@@ -1,0 +1,161 @@
+"""Reads of revisions: history, files, and what differs between two of them. Every one starts from ``scoped``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from sqlalchemy import select
+
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.errors import NotFound
+from app.core.pagination import Page, paginate
+from app.core.permissions import Permission, require
+from app.core.tenancy import scoped
+from app.playbooks.content import read_file
+from app.playbooks.differences import (
+    FileChange,
+    FileState,
+    Size,
+    changed_files,
+    compare_lines,
+    size_of,
+    wanted_contents,
+)
+from app.playbooks.models import Playbook, PlaybookContent, PlaybookProject, ProjectFile, ProjectRevision
+from app.playbooks.queries import MAXIMUM_ID
+
+MAX_PAGE = 20  # revisions shown at once: each brings the list of its files
+
+
+def list_revisions(
+    actor: Actor, project: PlaybookProject, *, page: int = 1, page_size: int = MAX_PAGE, after: int | None = None
+) -> Page[ProjectRevision]:
+    """Return a project's revisions, newest first, at most MAX_PAGE at once."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    statement = scoped(actor, ProjectRevision).where(ProjectRevision.project_id == project.id)
+    return paginate(statement, ProjectRevision.id, page=page, page_size=min(page_size, MAX_PAGE), after=after)
+
+
+def get_revision(actor: Actor, project: PlaybookProject, revision_id: int) -> ProjectRevision:
+    """Return one revision of a project; NotFound when the project has no such one."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    known = 0 < revision_id <= MAXIMUM_ID
+    find = scoped(actor, ProjectRevision).where(
+        ProjectRevision.id == revision_id, ProjectRevision.project_id == project.id
+    )
+    found = db.session.scalar(find) if known else None
+    if found is None:
+        raise NotFound("The revision")
+    return found
+
+
+def revision_before(actor: Actor, revision: ProjectRevision) -> ProjectRevision | None:
+    """Return the revision that this one followed, None for the first."""
+    return db.session.scalar(
+        scoped(actor, ProjectRevision)
+        .where(ProjectRevision.project_id == revision.project_id, ProjectRevision.id < revision.id)
+        .order_by(ProjectRevision.id.desc())
+        .limit(1)
+    )
+
+
+def files_by_revision(actor: Actor, revision_ids: Iterable[int]) -> dict[int, list[FileState]]:
+    """Return the files of some revisions by path, without their bytes (one query)."""
+    rows = db.session.execute(
+        select(
+            ProjectFile.revision_id,
+            ProjectFile.path,
+            ProjectFile.executable,
+            PlaybookContent.sha256,
+            PlaybookContent.size,
+        )
+        .join(PlaybookContent, PlaybookContent.id == ProjectFile.content_id)
+        .where(
+            ProjectFile.tenant_id == actor.tenant_id,
+            PlaybookContent.tenant_id == actor.tenant_id,
+            ProjectFile.revision_id.in_(list(revision_ids)),
+        )
+        .order_by(ProjectFile.revision_id, ProjectFile.path)
+    ).all()
+    found: dict[int, list[FileState]] = defaultdict(list)
+    for row in rows:
+        found[row.revision_id].append(FileState(row.path, row.sha256, row.size, row.executable))
+    return found
+
+
+def files_of(actor: Actor, revision: ProjectRevision) -> list[FileState]:
+    """Return the files of one revision by path."""
+    return files_by_revision(actor, [revision.id])[revision.id]
+
+
+def sizes_of_changes(actor: Actor, revisions: Sequence[ProjectRevision]) -> dict[int, Size]:
+    """Return what each of some neighbouring revisions (newest first) changed, by id; two queries."""
+    if not revisions:
+        return {}
+    oldest = revision_before(actor, revisions[-1])
+    chain = [*revisions, *([oldest] if oldest else [])]
+    files = files_by_revision(actor, [revision.id for revision in chain])
+    before = {newer.id: files.get(older.id, []) for newer, older in pairwise(chain)}
+    return {
+        revision.id: size_of(changed_files(before.get(revision.id, []), files.get(revision.id, [])))
+        for revision in revisions
+    }
+
+
+def compare_revisions(
+    actor: Actor, old: ProjectRevision | None, new: ProjectRevision, *, path: str | None = None
+) -> list[FileChange]:
+    """Return what differs between two revisions of one project, line by line; ``path`` narrows it to one file.
+
+    ``old`` None: against nothing. At most two queries; size and time are bounded (``differences``).
+    """
+    require(actor, Permission.PLAYBOOK_VIEW)
+    files = files_by_revision(actor, [new.id, *([old.id] if old else [])])
+    changes = changed_files(files.get(old.id, []) if old else [], files.get(new.id, []))
+    if path is not None:
+        changes = [change for change in changes if change.path == path]
+    return compare_lines(changes, _contents(actor, wanted_contents(changes)))
+
+
+def _contents(actor: Actor, hashes: set[str]) -> dict[str, bytes]:
+    if not hashes:
+        return {}
+    rows = db.session.execute(
+        select(PlaybookContent.sha256, PlaybookContent.data).where(
+            PlaybookContent.tenant_id == actor.tenant_id, PlaybookContent.sha256.in_(hashes)
+        )
+    ).all()
+    return {row.sha256: row.data for row in rows}
+
+
+def file_of(actor: Actor, revision: ProjectRevision, path: str) -> tuple[FileState, bytes]:
+    """Return one file of a revision with its bytes; NotFound when it has no such file."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    state = next((file for file in files_of(actor, revision) if file.path == path), None)
+    if state is None:
+        raise NotFound("The file")
+    return state, read_file(actor, revision.id, path)
+
+
+def playbooks_of(actor: Actor, project: PlaybookProject) -> Sequence[Playbook]:
+    """Return the playbooks of a project, active ones first, by name (at most 500, as a project has files)."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    return db.session.scalars(
+        scoped(actor, Playbook)
+        .where(Playbook.project_id == project.id)
+        .order_by(Playbook.is_active.desc(), Playbook.name)
+        .limit(500)
+    ).all()
+
+
+def revisions_by_id(actor: Actor, ids: Iterable[int]) -> dict[int, ProjectRevision]:
+    """Return revisions by id."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    return {
+        row.id: row for row in db.session.scalars(scoped(actor, ProjectRevision).where(ProjectRevision.id.in_(wanted)))
+    }

@@ -1,0 +1,74 @@
+"""Pages of approval: what would change for runs, approve it, withdraw it, and who approved what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.core.errors import AppError
+from app.core.flask_app import current_actor
+from app.core.permissions import Permission, require
+from app.playbooks import queries, service_approval
+from app.playbooks.models import ApprovalKind
+from app.playbooks.schemas_projects import ApprovalQuery, approval_rows
+from app.playbooks.web_forms import errors_for_form, load
+
+blueprint = Blueprint("approvals", __name__)
+HISTORY = 20
+
+
+def _page(playbook_id: int, **more: Any) -> str:
+    actor = current_actor()
+    playbook = queries.get_playbook(actor, playbook_id)
+    source = service_approval.read_source(actor, playbook_id)
+    history = queries.list_approvals(actor, playbook_id=playbook_id, page_size=HISTORY)
+    return render_template(
+        "playbooks/approve.html",
+        playbook=playbook,
+        project=queries.project_of(actor, playbook),
+        source=source,
+        approval=queries.approval_of(actor, playbook),
+        history=approval_rows(actor, list(history.items)),
+        **more,
+    )
+
+
+@blueprint.route("/playbooks/<int:playbook_id>/approve", methods=["GET", "POST"])
+def approve(playbook_id: int) -> ResponseReturnValue:
+    """Show what would change for runs; approve exactly the content that was shown."""
+    actor = current_actor()
+    require(actor, Permission.PLAYBOOK_APPROVE)
+    if request.method == "GET":
+        return _page(playbook_id)
+    try:
+        service_approval.approve_playbook(actor, playbook_id, manifest_hash=request.form.get("manifest_hash", ""))
+    except AppError as error:
+        if error.status != 409:
+            raise
+        return _page(playbook_id, errors=errors_for_form(error)), 409
+    flash("Approved. It can be launched now.", "success")
+    return redirect(url_for("playbooks.playbook", playbook_id=playbook_id), 303)
+
+
+@blueprint.post("/playbooks/<int:playbook_id>/revoke")
+def revoke(playbook_id: int) -> ResponseReturnValue:
+    """Withdraw the approval of the present content."""
+    service_approval.revoke_approval(current_actor(), playbook_id)
+    flash("The approval is withdrawn. Nobody can launch it.", "success")
+    return redirect(url_for("playbooks.playbook", playbook_id=playbook_id), 303)
+
+
+@blueprint.get("/playbooks/approvals")
+def index() -> str:
+    """List approvals: who let which content run, when and how."""
+    actor = current_actor()
+    query = load(ApprovalQuery(), {name: value for name, value in request.args.items() if value})
+    page = queries.list_approvals(actor, **query)
+    return render_template(
+        "playbooks/approvals.html",
+        page=page.with_items(approval_rows(actor, list(page.items))),
+        projects=[(row.id, row.name) for row in queries.list_projects(actor, page_size=100).items],
+        kinds=[(kind.value, kind.value) for kind in ApprovalKind],
+    )
