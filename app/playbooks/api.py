@@ -234,7 +234,7 @@ def _launch_once(operation: str, body: Any, start: Callable[[], Launch]) -> tupl
 @documented(launches, 404, 409, 413, 415)
 @launches.doc(**KEY)
 def create_launch(data: dict[str, Any]) -> Any:
-    """Launch a playbook on servers chosen by id, tag or environment."""
+    """Launch a playbook on servers chosen by id, group, tag or environment."""
 
     def start() -> Launch:
         return service.launch_playbook(

@@ -10,7 +10,7 @@ from app.core.yaml_gate import MAX_BYTES
 from app.playbooks.models import Playbook, ProjectSource
 from app.playbooks.patterns import CHARACTERS, PATTERNS
 from app.playbooks.service import LaunchOptions
-from app.playbooks.targets import Selection
+from app.playbooks.targets import NOTHING_CHOSEN, Selection
 
 MAX_ID = 2**31 - 1  # INT
 
@@ -130,6 +130,19 @@ class NewLaunchSchema(Strict):
 
     playbook_id = identifier(required=True)
     server_ids = fields.List(identifier(), load_default=list, validate=validate.Length(max=10_000))
+    group = text(
+        1,
+        100,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Servers of this group (name or uuid), nested ones too.", "example": "web"},
+    )
+    groups = fields.List(
+        text(1, 100),
+        load_default=list,
+        validate=validate.Length(max=50),
+        metadata={"description": "Several groups, as group.", "example": ["web", "db"]},
+    )
     server_tags = fields.List(
         text(1, 50),
         load_default=list,
@@ -142,7 +155,7 @@ class NewLaunchSchema(Strict):
         2000,
         load_default=None,
         allow_none=True,
-        metadata={"description": "Narrows the servers by host name: web-*,!web-3"},
+        metadata={"description": "Narrows by names of hosts and groups: web-*,!web-3,&live"},
     )
     extra_vars = fields.Dict(keys=fields.String(), load_default=dict)
     check = fields.Boolean(load_default=False)
@@ -155,8 +168,8 @@ class NewLaunchSchema(Strict):
 
     @validates_schema(skip_on_field_errors=True)
     def _something_chosen(self, data: dict[str, Any], **_kw: Any) -> None:
-        if not (data["server_ids"] or data["server_tags"] or data["environment"]):
-            raise ValidationError("Choose at least one server, a tag or an environment.", "server_ids")
+        if to_selection(data).is_empty:
+            raise ValidationError(NOTHING_CHOSEN, "server_ids")
 
 
 class NewJobSchema(Strict):
@@ -195,6 +208,7 @@ def to_selection(data: dict[str, Any]) -> Selection:
     """Return the selection of loaded NewLaunchSchema data."""
     return Selection(
         server_ids=tuple(dict.fromkeys(data["server_ids"])),
+        groups=tuple(dict.fromkeys([*data["groups"], *([data["group"]] if data["group"] else [])])),
         tags=tuple(data["server_tags"]),
         environment=data["environment"] or None,
         limit=data["limit"] or None,

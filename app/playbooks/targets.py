@@ -1,4 +1,4 @@
-"""Which servers a launch is for: ticked ones and those of a tag or an environment, narrowed by host names."""
+"""Which servers a launch is for: ticked ones and those of a group, a tag or an environment, narrowed by names."""
 
 from __future__ import annotations
 
@@ -17,22 +17,28 @@ from app.core.pagination import COUNT_CAP
 from app.core.permissions import Permission, can, require
 from app.core.runtime import settings
 from app.core.tenancy import scoped
+from app.inventory import queries_groups
 from app.inventory.for_run import load_launchable
+from app.inventory.groups_for_run import group_names_of
 from app.inventory.models import Connection, Server, ServerTag
 
-_PATTERN = re.compile(r"!?[A-Za-z0-9_*?][A-Za-z0-9_.*?-]{0,254}\Z")
+_PATTERN = re.compile(r"[!&]?[A-Za-z0-9_*?][A-Za-z0-9_.*?-]{0,254}\Z")
 MAX_PATTERNS = 100
+MAX_BEFORE_LIMIT = 20_000  # servers among which a limit looks
+NOTHING_CHOSEN = "Choose at least one server, a group, a tag or an environment."
 OFFERED = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was chosen. Servers of ``server_ids``, those with any of ``tags`` and those of ``environment`` add up.
+    """What was chosen. Servers of ``server_ids``, of ``groups``, with any of ``tags`` and of ``environment`` add up.
 
-    ``limit`` narrows them: host names separated by commas, ``*`` and ``?`` as wildcards, ``!`` leaves out.
+    ``groups`` are names or uuids; the groups nested in them count. ``limit`` narrows: names of hosts or groups
+    separated by commas, ``*`` and ``?`` as wildcards, ``!`` leaves out, ``&`` keeps only those that are in it too.
     """
 
     server_ids: tuple[int, ...] = ()
+    groups: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     environment: str | None = None
     limit: str | None = None
@@ -40,22 +46,22 @@ class Selection:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was chosen at all."""
-        return not (self.server_ids or self.tags or self.environment)
+        return not (self.server_ids or self.groups or self.tags or self.environment)
 
 
 def choose_servers(actor: Actor, selection: Selection) -> Sequence[Server]:
     """Return the active servers that a selection means, by host name, each once.
 
     Unknown ids raise NotFound, deactivated ones Conflict, the platform's own machine PermissionDenied unless the
-    actor is an admin (a tag or environment leaves it out instead). Nothing chosen, no match or too many:
-    InvalidInput.
+    actor is an admin (a group, tag or environment leaves it out instead). Nothing chosen, an unknown group, no match
+    or too many: InvalidInput.
     """
     if selection.is_empty:
-        raise InvalidInput(server_ids="Choose at least one server, a tag or an environment.")
+        raise InvalidInput(server_ids=NOTHING_CHOSEN)
     found = {server.id: server for server in _by_ids(actor, selection.server_ids)}
-    if selection.tags or selection.environment:
+    if selection.groups or selection.tags or selection.environment:
         found |= {server.id: server for server in _matching(actor, selection)}
-    servers = _narrow(found.values(), selection.limit)
+    servers = _narrow(actor, found.values(), selection.limit)
     if not servers:
         raise InvalidInput(server_ids="This selection matches no active server. Choose others, or widen the limit.")
     most = settings().max_servers_per_launch
@@ -83,25 +89,42 @@ def _matching(actor: Actor, selection: Selection) -> Sequence[Server]:
             ServerTag.tenant_id == actor.tenant_id, ServerTag.tag.in_([tag.lower() for tag in selection.tags])
         )
         wanted.append(Server.id.in_(tagged))
+    if selection.groups:
+        groups = queries_groups.find_groups(actor, selection.groups)
+        below = queries_groups.read_nesting(actor.tenant_id).below(groups)
+        wanted.append(Server.id.in_(queries_groups.servers_in(actor.tenant_id, below)))
     statement = statement.where(or_(*wanted))
-    # One more than allowed is enough to say that there are too many.
-    return db.session.scalars(statement.limit(settings().max_servers_per_launch + 1)).all()
+    # One more than allowed is enough to say that there are too many; a limit still has to find its servers among all.
+    most = MAX_BEFORE_LIMIT if selection.limit else settings().max_servers_per_launch
+    found = db.session.scalars(statement.limit(most + 1)).all()
+    if len(found) > most:
+        raise InvalidInput(server_ids=f"More than {most:,} servers are chosen. Narrow the selection.")
+    return found
 
 
-def _narrow(servers: Iterable[Server], limit: str | None) -> list[Server]:
+def _narrow(actor: Actor, servers: Iterable[Server], limit: str | None) -> list[Server]:
     chosen = list(servers)
     if not limit or not limit.strip():
         return chosen
     patterns = [part.strip() for part in limit.split(",") if part.strip()]
     if len(patterns) > MAX_PATTERNS or not all(_PATTERN.match(part) for part in patterns):
-        raise InvalidInput(limit="Give host names separated by commas; * and ? are wildcards, ! leaves out.")
-    wanted = [part for part in patterns if not part.startswith("!")] or ["*"]
+        raise InvalidInput(
+            limit="Give names of hosts or groups separated by commas; * and ? are wildcards, ! leaves out, & keeps."
+        )
+    wanted = [part for part in patterns if part[0] not in "!&"] or ["*"]
+    needed = [part[1:] for part in patterns if part.startswith("&")]
     dropped = [part[1:] for part in patterns if part.startswith("!")]
+    groups = group_names_of(actor.tenant_id, chosen)
+
+    def matches(server: Server, pattern: str) -> bool:
+        return any(fnmatch.fnmatchcase(name, pattern) for name in (server.hostname, *groups[server.id]))
+
     return [
         server
         for server in chosen
-        if any(fnmatch.fnmatchcase(server.hostname, part) for part in wanted)
-        and not any(fnmatch.fnmatchcase(server.hostname, part) for part in dropped)
+        if any(matches(server, part) for part in wanted)
+        and all(matches(server, part) for part in needed)
+        and not any(matches(server, part) for part in dropped)
     ]
 
 
@@ -114,7 +137,9 @@ def active_hostnames(actor: Actor, names: Sequence[str]) -> set[str]:
 
 
 def launch_choices(actor: Actor) -> dict[str, Any]:
-    """Return what a launch form offers: ``servers`` (active, at most 500), ``servers_more``, environments, tags."""
+    """Return what a launch form offers: ``servers`` (active, at most 500), ``servers_more``, environments, tags,
+    ``groups`` (their names) and ``groups_of`` (names by server id; of the servers that are offered).
+    """
     require(actor, Permission.JOB_LAUNCH)
     active = scoped(actor, Server).where(Server.is_active.is_(True))
     if not can(actor, Permission.SERVER_ADMIN):
@@ -142,4 +167,6 @@ def launch_choices(actor: Actor) -> dict[str, Any]:
         "servers_more": max(0, (count or 0) - OFFERED),
         "environments": environments,
         "tags": tags,
+        "groups": [name for _id, name in queries_groups.group_choices(actor)],
+        "groups_of": {key: sorted(names) for key, names in group_names_of(actor.tenant_id, servers).items()},
     }

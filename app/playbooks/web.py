@@ -244,7 +244,9 @@ def launch(playbook_id: int) -> ResponseReturnValue:
             old = service.get_launch(actor, again)
             form = from_inputs(old.inputs, old.inputs.get("server_ids") or [])
             return _launch_page(found, selected=[], form=form)
-        return _launch_page(found, selected=[request.args.get("server_id", type=int)])
+        return _launch_page(
+            found, selected=[request.args.get("server_id", type=int)], chosen_groups=request.args.getlist("group")[:50]
+        )
     specs = parse_specs(found.variable_specs)
     try:
         data = read_launch_form(found.id, specs, request.form)

@@ -34,6 +34,7 @@ def read_launch_form(playbook_id: int, specs: Sequence[VariableSpec], form: Mult
     data = {
         "playbook_id": playbook_id,
         "server_ids": [_whole(text, None) for text in form.getlist("server_ids")],
+        "groups": form.getlist("groups"),
         "server_tags": form.getlist("tags"),
         "environment": form.get("environment") or None,
         "limit": form.get("limit") or None,
@@ -86,7 +87,7 @@ def errors_for_form(error: Any) -> dict[str, list[str]]:
 def typed_values(specs: Sequence[VariableSpec], form: MultiDict[str, str]) -> dict[str, Any]:
     """Return what was typed, for showing the form again; secrets are left out."""
     hidden = {f"var_{spec.name}" for spec in specs if spec.type is VariableType.SECRET}
-    several = {"server_ids", "tags"} | {f"var_{spec.name}" for spec in specs if takes_several(spec)}
+    several = {"server_ids", "groups", "tags"} | {f"var_{spec.name}" for spec in specs if takes_several(spec)}
     shown: dict[str, Any] = {
         name: form.getlist(name) if name in several else form[name] for name in form if name not in hidden
     }
@@ -100,6 +101,7 @@ def from_inputs(inputs: Mapping[str, Any], server_ids: Sequence[int]) -> dict[st
     shown: dict[str, Any] = {
         "server_ids": [str(server_id) for server_id in server_ids],
         "tags": [],
+        "groups": [],
         "check": "1" if inputs.get("check") else "",
         "diff": "1" if inputs.get("diff") else "",
         "run_tags": ", ".join(inputs.get("tags") or []),

@@ -5,12 +5,16 @@ export default function picker(form) {
   const part = (name) => form.querySelector(`[data-picker="${name}"]`);
   const rows = [...form.querySelectorAll("[data-server]")].map((label) => ({
     label, box: label.querySelector("input"), name: label.dataset.name, environment: label.dataset.environment, tags: JSON.parse(label.dataset.tags),
+    groups: JSON.parse(label.dataset.groups || "[]"),
   }));
 
   function chosen() {
     const environment = form.elements.environment?.value;
-    const tags = [...form.querySelectorAll("[data-picker-tag]:checked")].map((t) => t.value);
-    return rows.filter((r) => r.box.checked || (environment && r.environment === environment) || r.tags.some((t) => tags.includes(t)));
+    const ticked = (name) => [...form.querySelectorAll(`[data-picker-${name}]:checked`)].map((box) => box.value);
+    const tags = ticked("tag");
+    const groups = ticked("group");
+    return rows.filter((r) => r.box.checked || (environment && r.environment === environment)
+      || r.tags.some((t) => tags.includes(t)) || r.groups.some((g) => groups.includes(g)));
   }
 
   function show() {
