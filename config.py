@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     migration_database_url: str | None = Field(
         None, description="URL of the account that may change the schema; database_url when not given."
     )
+    archiver_database_url: str | None = Field(
+        None, description="URL of the account that may delete archived audit entries; for `flask audit archive` alone."
+    )
     database_ssl_ca: Path | None = Field(None, description="CA file: TLS (1.2 or newer) to the database.")
     database_pool_size: int = Field(20, ge=1, le=200, description="Connections kept open by a web process.")
     database_pool_timeout_seconds: int = Field(30, ge=1, le=300, description="Wait for a pooled connection.")
@@ -113,6 +116,15 @@ class Settings(BaseSettings):
     audit_anchor_path: Path | None = Field(
         None, description="Append-only file outside the database; <data_dir>/audit-anchor.jsonl by default."
     )
+    audit_days: int = Field(
+        400, ge=367, description="Audit entries stay in the database this long; a year and a day is the least."
+    )
+    audit_archive_dir: Path | None = Field(
+        None, description="Folder of the archive files; <data_dir>/audit-archive by default."
+    )
+    audit_verify_hours: int = Field(
+        24, ge=0, le=8760, description="The keeper verifies each audit chain this often; 0 is never."
+    )
     audit_anchor_seconds: int = Field(600, ge=1, description="How often the newest hashes are anchored.")
 
     # Process
@@ -133,7 +145,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("database_url", "migration_database_url")
+    @field_validator("database_url", "migration_database_url", "archiver_database_url")
     @classmethod
     def _known_database(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("sqlite:///", "mysql+pymysql://")):
@@ -166,6 +178,11 @@ class Settings(BaseSettings):
     def anchor_path(self) -> Path:
         """The audit anchor: one JSON line per tenant and anchoring."""
         return self.audit_anchor_path or self.data_dir / "audit-anchor.jsonl"
+
+    @property
+    def archive_dir(self) -> Path:
+        """Folder of the audit log's archive files."""
+        return self.audit_archive_dir or self.data_dir / "audit-archive"
 
     @property
     def is_sqlite(self) -> bool:

@@ -49,7 +49,7 @@ FIRST_START: tuple[str, ...] = (
 )
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
-STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job"})
+STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job", "audit.export", "audit_api.export_audit_logs"})
 
 
 # What the leading keeper does for the slices: name, every seconds (None: the anchor's setting), whether it wants a
@@ -59,6 +59,8 @@ CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("closing of resolved tickets", 300.0, True, "app.tickets.keeping:close_resolved"),
     ("overdue connection tests", 10.0, False, "app.inventory.connection_test:ring_overdue_tests"),
     ("clearing away of sessions, tries and idempotency keys", 600.0, False, "app.accounts.pruning:prune_accounts"),
+    ("steps of audit verifications", 1.0, False, "app.audit.walks:step_walks"),
+    ("audit verifications that are due", 300.0, False, "app.audit.walks:begin_due_walks"),
     ("audit anchor", None, False, "app.audit.anchor:anchor_heads"),
 )
 

@@ -73,6 +73,17 @@ class AuditKeys:
             return None
         return hmac.digest(key, previous + canonical(row), hashlib.sha256)
 
+    def seal(self, purpose: str, values: Mapping[str, Any], key_id: str | None = None) -> bytes | None:
+        """Return HMAC-SHA256(key, purpose and ``values`` as JSON), 32 bytes; None when the key is not here.
+
+        ``values`` are plain (numbers, text, None); ``key_id``: the active key when not given.
+        """
+        key = self._keys.get(key_id or self.active)
+        if key is None:
+            return None
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hmac.digest(key, f"millwright {purpose}:{text}".encode(), hashlib.sha256)
+
 
 def _fingerprint(key: bytes) -> str:
     return hashlib.sha256(b"millwright audit key id:" + key).hexdigest()[:16]

@@ -78,3 +78,47 @@ class AuditVerification(TenantOwned, Model):
     intact: Mapped[bool] = mapped_column(nullable=False)
     first_bad_seq: Mapped[int | None] = mapped_column(BigIntPK)
     message: Mapped[str] = mapped_column(String(500), nullable=False)
+    user_id: Mapped[int | None] = mapped_column()  # who asked for it; None: the keeper or the command line
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class AuditWalk(TenantOwned, Model):
+    """A walk along a long chain that the keeper does step by step; at most one of a tenant, gone when it ends.
+
+    Everything before ``next_seq`` was found good and ends with ``previous``. ``seal`` binds that to this row and
+    to the audit key: whoever only has the database cannot move a walk past a forged entry.
+    """
+
+    __tablename__ = "audit_walks"
+    __table_args__ = table_args(UniqueConstraint("tenant_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int | None] = mapped_column()
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
+    next_seq: Mapped[int] = mapped_column(BigIntPK, nullable=False)
+    previous: Mapped[bytes] = mapped_column(Digest, nullable=False)
+    checked: Mapped[int] = mapped_column(BigIntPK, nullable=False, default=0)  # entries read so far
+    seal: Mapped[bytes] = mapped_column(Digest, nullable=False)
+
+
+class AuditArchive(TenantOwned, Model):
+    """A file that holds entries ``first_seq`` to ``last_seq``; only then may they leave the table.
+
+    Written by the archiver alone, never changed (triggers, grants). ``seal`` covers the other columns under the
+    audit key; the rows of a tenant follow each other without a gap.
+    """
+
+    __tablename__ = "audit_archives"
+    __table_args__ = table_args(UniqueConstraint("tenant_id", "first_seq"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    first_seq: Mapped[int] = mapped_column(BigIntPK, nullable=False)
+    last_seq: Mapped[int] = mapped_column(BigIntPK, nullable=False)
+    prev_hash: Mapped[bytes] = mapped_column(Digest, nullable=False)
+    last_hash: Mapped[bytes] = mapped_column(Digest, nullable=False)
+    newest_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
+    file_name: Mapped[str] = mapped_column(String(200), nullable=False)
+    sha256: Mapped[bytes] = mapped_column(Digest, nullable=False)
+    key_id: Mapped[str] = mapped_column(String(16), nullable=False)
+    seal: Mapped[bytes] = mapped_column(Digest, nullable=False)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)

@@ -7,21 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from app.audit import chain, queries
+from app.audit import chain
 from app.audit.chain import AuditError
 from app.audit.details import changes as changes
 from app.audit.details import safe_details
-from app.audit.models import AuditVerification
 from app.audit.resource import Resource as Resource
-from app.audit.verify import store_verification, verify_chain
 from app.core import tenancy
 from app.core.actor import Actor
 from app.core.clock import utc_now
 from app.core.db import before_commit, db, in_unit_of_work, is_writing, unit_of_work
-from app.core.errors import Conflict
-from app.core.permissions import Permission, require
 
-WALK_LIMIT = 100_000  # entries that one request checks, about three seconds
 Outcome = Literal["success", "refused", "failed"]
 _EVENT = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
 _PENDING = "millwright.audit"  # key of Session.info
@@ -92,20 +87,6 @@ def record_refusal(
     """
     with unit_of_work():
         record(actor, event, resource, action=action, details=details, outcome=outcome)
-
-
-def verify_now(actor: Actor) -> AuditVerification:
-    """Walk the actor's chain and keep the result; Conflict above WALK_LIMIT entries, which take too long here."""
-    require(actor, Permission.AUDIT_VIEW)
-    length = queries.newest_seq(actor)
-    if length > WALK_LIMIT:
-        raise Conflict(
-            f"The log has {length:,} entries, too many to check while you wait. Run `flask audit verify` on the server."
-        )
-    result = store_verification(verify_chain(actor.tenant_id))
-    details = {"entries": result.entries, "intact": result.intact, "first_bad_seq": result.first_bad_seq}
-    record(actor, "audit:verify", Resource("audit", result.id), details=details)
-    return result
 
 
 def _write() -> None:

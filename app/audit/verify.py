@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 
 from app.audit.anchor import Anchors, read_anchors
+from app.audit.archived import ArchivedPart, archived_part
 from app.audit.canonical import GENESIS
 from app.audit.chain import ENTRIES, HEADS, audit_keys
 from app.audit.models import AuditVerification
@@ -25,7 +28,8 @@ Row = Mapping[Any, Any]
 class Finding:
     """The first thing wrong: at which sequence number (None: outside of the entries), how, in words.
 
-    ``kind``: changed, missing, inserted, swapped, tail_missing, head, anchor, unknown_key.
+    ``kind``: changed, missing, inserted, swapped, tail_missing, head, anchor, unknown_key,
+    archive.
     """
 
     seq: int | None
@@ -48,21 +52,87 @@ class Verification:
         return self.finding is None
 
 
-def verify_chain(tenant_id: int, anchors: Anchors | None = None) -> Verification:
-    """Walk the whole chain of a tenant inside the open unit of work; memory stays the same at any length.
+class Walk:
+    """A walk along a tenant's chain that can stop and go on: all it needs are ``next_seq`` and ``previous``."""
 
-    Entries committed after the start are left for the next walk. ``anchors``: the file's, read when not given.
+    def __init__(
+        self, tenant_id: int, anchors: Anchors | None = None, *, next_seq: int = 1, previous: bytes = GENESIS
+    ) -> None:
+        self.tenant_id = tenant_id
+        self.next_seq, self.previous = next_seq, previous
+        self.checked = 0  # entries read by this object
+        self._anchors = anchors or read_anchors(tenant_id=tenant_id)
+        self._links = self._anchors.links.get(tenant_id, {})
+        self._keys = audit_keys()
+        self._head_seq, self._newest = 0, 0
+
+    def go(self, seconds: float | None = None) -> Verification | None:
+        """Go on inside the open unit of work to the end, or for about ``seconds``; None when there is more.
+
+        Memory stays the same at any length. Entries committed after the start are left for the next walk.
+        """
+        archived = archived_part(self.tenant_id, self._keys)
+        if archived.bad is not None:
+            return self._result(Finding(None, "archive", archived.bad))
+        ends = _ends(self.tenant_id)
+        self._head_seq, _hash, self._newest = ends
+        give_up_at = None if seconds is None else time.monotonic() + seconds
+        for row in _rows(self.tenant_id, self.next_seq - 1, self._head_seq):
+            finding = self._step(row, archived)
+            if finding is not None:
+                return self._result(finding)
+            if give_up_at is not None and self.checked % CHUNK == 0 and time.monotonic() >= give_up_at:
+                return None
+        if self.next_seq <= archived.last_seq:
+            self._skip_to(archived.last_seq + 1, archived.hashes[-1])
+        finding = _end(self.next_seq - 1, self.previous, ends, self._anchors.newest(self.tenant_id))
+        return self._result(finding, archived)
+
+    def _skip_to(self, seq: int, previous: bytes) -> None:
+        self.next_seq, self.previous = seq, previous
+
+    def _step(self, row: Row, archived: ArchivedPart) -> Finding | None:
+        seq: int = row["seq"]
+        if seq > self.next_seq:
+            if seq - 1 > archived.last_seq:
+                return _gap(max(self.next_seq, archived.last_seq + 1), seq - 1)
+            # Gone into a file. Inside of one the entry itself says what came before it: the file's last hash,
+            # which is sealed, binds them all.
+            self._skip_to(seq, archived.hash_at(seq - 1) or bytes(row["prev_hash"]))
+        link = self._keys.link(self.previous, row)
+        if link is None:
+            return _unknown_key(row)
+        if row["prev_hash"] != self.previous or row["hash"] != link:
+            return _describe(self.tenant_id, row, self.previous, max(self._head_seq, self._newest))
+        if self._links.get(seq, link) != link:
+            return _not_anchored(seq)
+        if archived.hash_at(seq) not in (None, link):
+            return Finding(seq, "archive", f"Entry {seq} is not the last one of the archive file that ends with it.")
+        self.next_seq, self.previous = seq + 1, link
+        self.checked += 1
+        return None
+
+    def _result(self, finding: Finding | None, archived: ArchivedPart | None = None) -> Verification:
+        if finding is not None:
+            return Verification(self.tenant_id, self.checked, finding, finding.message)
+        message = f"{self.checked:,} entries checked, none changed, missing, inserted or swapped."
+        if archived is not None and archived.ends:
+            message += f" Entries 1 to {archived.last_seq:,} are archived in {len(archived.ends):,} files."
+        anchored = self._anchors.newest(self.tenant_id)
+        message += f" The anchor file confirms entry {anchored:,}." if anchored else " Nothing is anchored yet."
+        if self._anchors.bad_lines:
+            message += f" {len(self._anchors.bad_lines)} lines of the anchor file cannot be read."
+        return Verification(self.tenant_id, self.checked, None, message)
+
+
+def verify_chain(tenant_id: int, anchors: Anchors | None = None) -> Verification:
+    """Walk the whole chain of a tenant inside the open unit of work; see ``Walk.go``.
+
+    ``anchors``: the file's, read when not given.
     """
-    anchors = anchors or read_anchors(tenant_id=tenant_id)
-    count, finding = _walk(tenant_id, anchors)
-    if finding is not None:
-        return Verification(tenant_id, count, finding, finding.message)
-    message = f"{count:,} entries checked, none changed, missing, inserted or swapped."
-    anchored = anchors.newest(tenant_id)
-    message += f" The anchor file confirms entry {anchored:,}." if anchored else " Nothing is anchored yet."
-    if anchors.bad_lines:
-        message += f" {len(anchors.bad_lines)} lines of the anchor file cannot be read."
-    return Verification(tenant_id, count, None, message)
+    result = Walk(tenant_id, anchors).go()
+    assert result is not None  # without a time limit it goes to the end
+    return result
 
 
 def verify_tenant(tenant_id: int) -> Verification:
@@ -77,8 +147,10 @@ def verify_tenant(tenant_id: int) -> Verification:
     return result
 
 
-def store_verification(result: Verification) -> AuditVerification:
-    """Keep a result in the open unit of work; flushed."""
+def store_verification(
+    result: Verification, *, user_id: int | None = None, started_at: datetime | None = None
+) -> AuditVerification:
+    """Keep a result in the open unit of work; flushed. ``user_id``: who asked for it."""
     row = AuditVerification(
         tenant_id=result.tenant_id,
         verified_at=utc_now(),
@@ -86,29 +158,12 @@ def store_verification(result: Verification) -> AuditVerification:
         intact=result.is_intact,
         first_bad_seq=result.finding.seq if result.finding else None,
         message=result.message[:500],
+        user_id=user_id,
+        started_at=started_at,
     )
     db.session.add(row)
     db.session.flush()
     return row
-
-
-def _walk(tenant_id: int, anchors: Anchors) -> tuple[int, Finding | None]:
-    links = anchors.links.get(tenant_id, {})
-    head_seq, head_hash, newest = _ends(tenant_id)
-    keys = audit_keys()
-    expected, previous = 1, GENESIS
-    for row in _rows(tenant_id, 0, head_seq):
-        if row["seq"] > expected:
-            return expected - 1, _gap(expected, row["seq"] - 1)
-        link = keys.link(previous, row)
-        if link is None:
-            return expected - 1, _unknown_key(row)
-        if row["prev_hash"] != previous or row["hash"] != link:
-            return expected - 1, _describe(tenant_id, row, previous, max(head_seq, newest))
-        if links.get(expected, link) != link:
-            return expected - 1, _not_anchored(expected)
-        expected, previous = expected + 1, link
-    return expected - 1, _end(expected - 1, previous, (head_seq, head_hash, newest), anchors.newest(tenant_id))
 
 
 def _ends(tenant_id: int) -> tuple[int, bytes | None, int]:

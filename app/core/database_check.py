@@ -11,8 +11,14 @@ from sqlalchemy.exc import DBAPIError
 from app.core.db import Model, db, unit_of_work
 from app.core.schema_version import needed_revision, schema_problem
 
-# Triggers that the rules rest on, by migration 0002 and 0005.
-TRIGGERS = ("tr_audit_logs_no_delete", "tr_audit_logs_no_update", "tr_jobs_final")
+# Triggers that the rules rest on, by the migrations of the audit log and of jobs.
+TRIGGERS = (
+    "tr_audit_archives_no_delete",
+    "tr_audit_archives_no_update",
+    "tr_audit_logs_no_delete",
+    "tr_audit_logs_no_update",
+    "tr_jobs_final",
+)
 DENIED = frozenset({1142, 1143})  # MySQL, MariaDB: command denied to this account on a table or column
 COLLATION = "utf8mb4_unicode_ci"
 

@@ -17,10 +17,10 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from markupsafe import escape
 from werkzeug.routing import BuildError
 
-from tests.browser import sample_accounts, sample_content, sample_jobs, samples  # the first fills the second
+from tests.browser import sample_accounts, sample_audit, sample_content, sample_jobs, samples  # all fill the last
 
 ROOT = Path(__file__).resolve().parents[2] / "app"
-assert sample_accounts and sample_content and sample_jobs
+assert sample_accounts and sample_audit and sample_content and sample_jobs
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.accounts.models import ApiKey, UserSession
+from app.audit.models import AuditEntry
 from app.playbooks.models import ProjectRevision
 from tests import factories
 from tests.factories import PersonMade
@@ -26,6 +27,10 @@ def _revision(owner: PersonMade, _held: Holdings) -> object:
     return max(row.id for row in factories.rows(ProjectRevision) if row.tenant_id == owner.tenant_id)
 
 
+def _entry(owner: PersonMade, _held: Holdings) -> object:
+    return max(row.id for row in factories.rows(AuditEntry) if row.tenant_id == owner.tenant_id)
+
+
 Maker = Callable[[PersonMade, Holdings], object]
 
 # Beginning of the route, parameter -> a function that returns the id of a row of ``owner``'s tenant. The first wins.
@@ -37,6 +42,8 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/api/v1/servers/", "key_id", lambda _owner, held: held.host_key_id),
     ("/", "kind", lambda _owner, _held: "become"),
     ("/", "group_id", lambda _owner, held: held.group_id),
+    ("/audit/", "entry_id", _entry),
+    ("/api/v1/audit-logs/", "entry_id", _entry),
     ("/", "server_id", lambda _owner, held: held.server_id),
     ("/", "playbook_id", lambda _owner, held: held.playbook_id),
     ("/", "revision_id", _revision),
@@ -56,6 +63,7 @@ FIELDS: dict[str, Callable[[Holdings], tuple[object, object]]] = {
     "parent_ids": lambda held: ([held.group_id], [UNKNOWN_NUMBER]),
     "jump_host_id": lambda held: (held.server_id, UNKNOWN_NUMBER),
     "resource_id": lambda held: (held.server_id, UNKNOWN_NUMBER),
+    "resource_uuid": lambda held: (held.job_id, UNKNOWN_UUID),
     "playbook_id": lambda held: (held.playbook_id, UNKNOWN_NUMBER),
     "project_id": lambda held: (held.project_id, UNKNOWN_NUMBER),
     "user_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
