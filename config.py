@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     )
     drain_seconds: int = Field(60, ge=0, description="What running runs get when a worker is stopped.")
     max_job_log_bytes: int = Field(104_857_600, ge=1_048_576, description="Kept log text of one job.")
+    job_log_days: int = Field(
+        90, ge=0, description="Log lines and task results are removed after this time; 0 keeps them. Jobs stay."
+    )
     minimum_free_bytes: int = Field(
         268_435_456, ge=0, description="A worker with less free disk under data_dir claims nothing."
     )

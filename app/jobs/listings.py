@@ -54,6 +54,7 @@ class JobRow:
     cancel_requested_at: datetime | None
     waiting_because: str | None
     engine_version: str | None = None
+    lines_removed_at: datetime | None = None
     can_cancel_alone: bool = True
     usual_seconds: float | None = None
 
@@ -132,6 +133,7 @@ def job_rows(jobs: Sequence[Job], *, explain: bool = True) -> list[JobRow]:
                 cancel_requested_at=run.cancel_requested_at if job.status not in JOB_FINAL else None,
                 waiting_because=reasons.get(job.run_id) if job.status is JobStatus.PENDING else None,
                 engine_version=run.engine_version,
+                lines_removed_at=job.lines_removed_at,
             )
         )
     return rows

@@ -6,6 +6,7 @@ import heapq
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -31,6 +32,7 @@ class Tail:
     complete: bool  # the job has ended and no line is missing behind ``last_line``
     status: str
     first_failure_line: int | None
+    removed_at: datetime | None  # retention removed the lines; ``last_line`` says how many there were
 
 
 def line_data(line: JobLogLine) -> dict[str, Any]:
@@ -78,6 +80,7 @@ def tail(
         job.status in JOB_FINAL,
         job.status.value,
         job.first_failure_line,
+        job.lines_removed_at,
     )
 
 
@@ -203,8 +206,16 @@ def run_tasks(run: Run) -> Sequence[RunTask]:
     ).all()
 
 
+def removed(at: datetime) -> str:
+    """Return what stands in a text in place of lines that retention removed."""
+    return f"[The lines were removed by their age, {iso(at)}.]\n"
+
+
 def job_text(job: Job) -> Iterator[str]:
     """Yield a job's log as text, one line each, headers of its tasks in place; constant memory."""
+    if job.lines_removed_at is not None:
+        yield removed(job.lines_removed_at)
+        return
     headers = {row["s"]: row for row in tasks(job)}
     after, seen = 0, -1
     while True:
@@ -231,7 +242,10 @@ def job_text(job: Job) -> Iterator[str]:
 def launch_text(launch: Launch, runs: Sequence[Run]) -> Iterator[str]:
     """Yield a launch's log as the engine printed it: every line of its runs by ``run_seq``, headers in place."""
     for run in runs:
-        yield from _run_text(run)
+        if run.lines_removed_at is not None:
+            yield removed(run.lines_removed_at)
+        else:
+            yield from _run_text(run)
 
 
 def _run_text(run: Run) -> Iterator[str]:

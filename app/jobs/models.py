@@ -62,6 +62,8 @@ class Run(TenantOwned, HasUuid, Created, Model):
         UniqueConstraint("tenant_id", "id"),
         Index(None, "status", "id"),
         Index(None, "tenant_id", "launch_id"),
+        Index(None, "lines_removed_at", "completed_at"),
+        Index(None, "lines_left", "lines_removed_at"),
         tenant_key("launch_id", "launches"),
     )
 
@@ -103,6 +105,8 @@ class Run(TenantOwned, HasUuid, Created, Model):
     shipped_records: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0, server_default="0")
     shipped_bytes: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0, server_default="0")
     log_complete: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
+    lines_removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # by retention; said before it is done
+    lines_left: Mapped[bool] = mapped_column(nullable=False, default=True, server_default="1")
 
 
 class Job(TenantOwned, Created, Model):
@@ -150,6 +154,7 @@ class Job(TenantOwned, Created, Model):
     log_lines: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")  # last line number
     first_failure_line: Mapped[int | None] = mapped_column()
     log_complete: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
+    lines_removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # as the run's
     ticket_due: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

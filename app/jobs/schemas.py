@@ -126,6 +126,9 @@ class JobSchema(Schema):
     log_lines = fields.Integer()
     log_complete = fields.Boolean()
     first_failure_line = fields.Integer(allow_none=True)
+    lines_removed_at = fields.AwareDateTime(
+        allow_none=True, metadata={"description": "Its lines were removed by age; the job itself stays"}
+    )
     waiting_because = fields.String(allow_none=True)
     created_at = fields.AwareDateTime()
     started_at = fields.AwareDateTime(allow_none=True)
@@ -200,6 +203,7 @@ class LogSchema(Schema):
     complete = fields.Boolean()
     status = fields.String()
     first_failure_line = fields.Integer(allow_none=True)
+    removed_at = fields.AwareDateTime(allow_none=True, metadata={"description": "Retention removed the lines"})
 
 
 class MatrixSchema(Schema):

@@ -1,0 +1,128 @@
+"""Lines are kept for ``job_log_days``, jobs for ever: what the keeper removes, announced before it is gone.
+
+A run's lines go in two steps. First it is said (``lines_removed_at`` on the run and its jobs, and an audit entry), in
+one commit: from then on no page claims the log is whole. Then the rows go, some thousand per commit; a keeper that
+dies in between leaves ``lines_left`` set and the next one goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select, true, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.audit import service as audit
+from app.audit.resource import Resource
+from app.core.actor import Actor
+from app.core.clock import iso
+from app.core.db import db, unit_of_work
+from app.core.db_time import database_now
+from app.core.runtime import settings
+from app.core.tenancy import system_scope, tenant_scope
+from app.jobs.log_models import JobLogLine, RunLine, RunTask, TaskResult
+from app.jobs.models import Job, Run
+
+ANNOUNCED = 200  # runs announced in one commit
+CHUNK = 2_000  # rows removed in one commit: a few tens of milliseconds, so that writers never wait long
+RUNS = 200  # runs emptied in one call; the rest waits for the next
+
+
+def remove_old_lines() -> int:
+    """Remove the lines and results of runs that ended before ``job_log_days``; return how many runs were emptied.
+
+    Opens units of work of its own. Nothing happens while the setting is 0.
+    """
+    days = settings().job_log_days
+    if days:
+        with system_scope("lines over their age"), unit_of_work(writes=False):
+            before = database_now() - timedelta(days=days)
+        for _ in range(RUNS // ANNOUNCED):
+            if announce(before) < ANNOUNCED:
+                break
+    return sum(_empty(*run) for run in _to_empty())
+
+
+def announce(before: datetime) -> int:
+    """Say of up to ANNOUNCED runs that ended before a moment that their lines are gone; return of how many."""
+    with system_scope("lines over their age"), unit_of_work():
+        rows = db.session.execute(
+            select(Run.tenant_id, Run.id)
+            .where(Run.lines_removed_at.is_(None), Run.completed_at < before)
+            .order_by(Run.completed_at)
+            .limit(ANNOUNCED)
+        ).all()
+        now = database_now()
+        by_tenant: dict[int, list[int]] = {}
+        for tenant_id, run_id in rows:
+            by_tenant.setdefault(tenant_id, []).append(run_id)
+        for tenant_id, run_ids in by_tenant.items():
+            _announce(tenant_id, run_ids, now, before)
+    return len(rows)
+
+
+def _announce(tenant_id: int, run_ids: Sequence[int], now: datetime, before: datetime) -> None:
+    quiet = {"synchronize_session": False}
+    lines = db.session.scalar(
+        select(func.coalesce(func.sum(Job.log_lines), 0)).where(Job.tenant_id == tenant_id, Job.run_id.in_(run_ids))
+    )
+    db.session.execute(
+        update(Run).where(Run.tenant_id == tenant_id, Run.id.in_(run_ids)).values(lines_removed_at=now),
+        execution_options=quiet,
+    )
+    db.session.execute(
+        update(Job).where(Job.tenant_id == tenant_id, Job.run_id.in_(run_ids)).values(lines_removed_at=now),
+        execution_options=quiet,
+    )
+    with tenant_scope(tenant_id):
+        audit.record(
+            Actor.system(tenant_id),
+            "job_lines:remove",
+            Resource("job_logs"),
+            action="DELETE",
+            details={"runs": len(run_ids), "lines": int(lines or 0), "ended_before": iso(before)},
+        )
+
+
+def _to_empty() -> Sequence[tuple[int, int]]:
+    with system_scope("lines over their age"), unit_of_work(writes=False):
+        rows = db.session.execute(
+            select(Run.tenant_id, Run.id)
+            .where(Run.lines_left == true(), Run.lines_removed_at.is_not(None))
+            .order_by(Run.lines_removed_at)
+            .limit(RUNS)
+        )
+        return [(tenant_id, run_id) for tenant_id, run_id in rows]
+
+
+def _empty(tenant_id: int, run_id: int) -> int:
+    with tenant_scope(tenant_id), unit_of_work(writes=False):
+        job_ids = db.session.scalars(select(Job.id).where(Job.tenant_id == tenant_id, Job.run_id == run_id)).all()
+    for job_id in job_ids:
+        _remove(tenant_id, JobLogLine, JobLogLine.job_id, job_id, JobLogLine.line_number)
+        _remove(tenant_id, TaskResult, TaskResult.job_id, job_id, TaskResult.task_seq)
+    _remove(tenant_id, RunLine, RunLine.run_id, run_id, RunLine.run_seq)
+    _remove(tenant_id, RunTask, RunTask.run_id, run_id, RunTask.task_seq)
+    with tenant_scope(tenant_id), unit_of_work():
+        db.session.execute(
+            update(Run).where(Run.tenant_id == tenant_id, Run.id == run_id).values(lines_left=False),
+            execution_options={"synchronize_session": False},
+        )
+    return 1
+
+
+def _remove(
+    tenant_id: int, table: Any, owner: InstrumentedAttribute[int], owner_id: int, order: InstrumentedAttribute[int]
+) -> None:
+    """Delete the rows of one owner in the order of their unique key, CHUNK per commit."""
+    mine = (table.tenant_id == tenant_id, owner == owner_id)
+    while True:
+        with tenant_scope(tenant_id), unit_of_work():
+            # The end of the chunk first: a DELETE with a LIMIT is not understood everywhere.
+            last = db.session.scalar(select(order).where(*mine).order_by(order).offset(CHUNK - 1).limit(1))
+            bound = mine if last is None else (*mine, order <= last)
+            db.session.execute(delete(table).where(*bound), execution_options={"synchronize_session": False})
+        if last is None:
+            return
