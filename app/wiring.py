@@ -61,7 +61,7 @@ CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("clearing away of sessions, tries and idempotency keys", 600.0, False, "app.accounts.pruning:prune_accounts"),
     ("steps of audit verifications", 1.0, False, "app.audit.walks:step_walks"),
     ("audit verifications that are due", 300.0, False, "app.audit.walks:begin_due_walks"),
-    ("removal of old log lines", 300.0, False, "app.jobs.retention:remove_old_lines"),
+    ("removal of old log lines", 10.0, False, "app.jobs.retention:remove_old_lines"),
     ("audit anchor", None, False, "app.audit.anchor:anchor_heads"),
 )
 

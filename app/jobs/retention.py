@@ -7,11 +7,12 @@ dies in between leaves ``lines_left`` set and the next one goes on.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, true, update
+from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.audit import service as audit
@@ -27,22 +28,29 @@ from app.jobs.models import Job, Run
 
 ANNOUNCED = 200  # runs announced in one commit
 CHUNK = 2_000  # rows removed in one commit: a few tens of milliseconds, so that writers never wait long
-RUNS = 200  # runs emptied in one call; the rest waits for the next
+RUNS = 200  # runs looked at in one call
+# The keeper also starts and reaps runs: one call takes this long, then the next goes on where it stopped. At some
+# ten thousand rows a call, every 10 s, that is far more than a day's lines.
+SECONDS = 0.5
 
 
 def remove_old_lines() -> int:
     """Remove the lines and results of runs that ended before ``job_log_days``; return how many runs were emptied.
 
-    Opens units of work of its own. Nothing happens while the setting is 0.
+    Opens units of work of its own and stops after SECONDS. Nothing is announced while the setting is 0.
     """
+    deadline = time.monotonic() + SECONDS
     days = settings().job_log_days
     if days:
         with system_scope("lines over their age"), unit_of_work(writes=False):
             before = database_now() - timedelta(days=days)
-        for _ in range(RUNS // ANNOUNCED):
-            if announce(before) < ANNOUNCED:
-                break
-    return sum(_empty(*run) for run in _to_empty())
+        announce(before)
+    done = 0
+    for tenant_id, run_id in _to_empty():
+        if not _empty(tenant_id, run_id, deadline):
+            break
+        done += 1
+    return done
 
 
 def announce(before: datetime) -> int:
@@ -97,32 +105,34 @@ def _to_empty() -> Sequence[tuple[int, int]]:
         return [(tenant_id, run_id) for tenant_id, run_id in rows]
 
 
-def _empty(tenant_id: int, run_id: int) -> int:
+def _empty(tenant_id: int, run_id: int, deadline: float) -> bool:
+    """Remove a run's rows; False when the time was over before the last of them."""
     with tenant_scope(tenant_id), unit_of_work(writes=False):
         job_ids = db.session.scalars(select(Job.id).where(Job.tenant_id == tenant_id, Job.run_id == run_id)).all()
+    parts: list[tuple[Any, Any, int, Any]] = []
     for job_id in job_ids:
-        _remove(tenant_id, JobLogLine, JobLogLine.job_id, job_id, JobLogLine.line_number)
-        _remove(tenant_id, TaskResult, TaskResult.job_id, job_id, TaskResult.task_seq)
-    _remove(tenant_id, RunLine, RunLine.run_id, run_id, RunLine.run_seq)
-    _remove(tenant_id, RunTask, RunTask.run_id, run_id, RunTask.task_seq)
+        parts.append((JobLogLine, JobLogLine.job_id, job_id, JobLogLine.line_number))
+        parts.append((TaskResult, TaskResult.job_id, job_id, TaskResult.task_seq))
+    parts.append((RunLine, RunLine.run_id, run_id, RunLine.run_seq))
+    parts.append((RunTask, RunTask.run_id, run_id, RunTask.task_seq))
+    for table, owner, owner_id, order in parts:
+        while not _remove_chunk(tenant_id, table, owner == owner_id, order):
+            if time.monotonic() > deadline:
+                return False
     with tenant_scope(tenant_id), unit_of_work():
         db.session.execute(
             update(Run).where(Run.tenant_id == tenant_id, Run.id == run_id).values(lines_left=False),
             execution_options={"synchronize_session": False},
         )
-    return 1
+    return time.monotonic() <= deadline
 
 
-def _remove(
-    tenant_id: int, table: Any, owner: InstrumentedAttribute[int], owner_id: int, order: InstrumentedAttribute[int]
-) -> None:
-    """Delete the rows of one owner in the order of their unique key, CHUNK per commit."""
-    mine = (table.tenant_id == tenant_id, owner == owner_id)
-    while True:
-        with tenant_scope(tenant_id), unit_of_work():
-            # The end of the chunk first: a DELETE with a LIMIT is not understood everywhere.
-            last = db.session.scalar(select(order).where(*mine).order_by(order).offset(CHUNK - 1).limit(1))
-            bound = mine if last is None else (*mine, order <= last)
-            db.session.execute(delete(table).where(*bound), execution_options={"synchronize_session": False})
-        if last is None:
-            return
+def _remove_chunk(tenant_id: int, table: Any, owned: ColumnElement[bool], order: InstrumentedAttribute[int]) -> bool:
+    """Delete the first CHUNK rows of one owner in the order of their unique key; True when none is left."""
+    mine = (table.tenant_id == tenant_id, owned)
+    with tenant_scope(tenant_id), unit_of_work():
+        # The end of the chunk first: a DELETE with a LIMIT is not understood everywhere.
+        last = db.session.scalar(select(order).where(*mine).order_by(order).offset(CHUNK - 1).limit(1))
+        bound = mine if last is None else (*mine, order <= last)
+        db.session.execute(delete(table).where(*bound), execution_options={"synchronize_session": False})
+    return last is None

@@ -78,6 +78,16 @@ def test_what_is_announced_and_not_yet_removed_goes_with_the_next_call(house: Ho
     assert len(entries(house)) == 1
 
 
+def test_a_call_stops_when_its_time_is_over_and_the_next_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished(house, "a", days_ago=200)
+    monkeypatch.setattr(retention, "SECONDS", -1.0)
+    assert remove(house) == 0
+    assert count(house, JobLogLine) == LINES - 2
+    monkeypatch.setattr(retention, "SECONDS", 60.0)
+    assert remove(house) == 1
+    assert count(house, JobLogLine) == 0
+
+
 def test_a_running_job_loses_nothing_however_old_it_is(house: House) -> None:
     _launch, claim, jobs = begun(house, "a")
     put_lines(house, claim, jobs["a"], ["still here"])
