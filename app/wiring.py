@@ -35,6 +35,7 @@ MODEL_MODULES = (
     "app.jobs.log_models",
     "app.playbooks.models",
     "app.tickets.models",
+    "app.tickets.models_rules",
 )
 # Faces of a slice beside its web.py and api.py, after them: each exposes blueprint, blueprints or both.
 FURTHER_FACES: tuple[str, ...] = ("app.inventory.api_groups",)
@@ -56,6 +57,7 @@ STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job", "audit.export", "audi
 # unit of work around it, "module:function" (no arguments needed).
 CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("due tickets", 5.0, True, "app.tickets.keeping:open_due_tickets"),
+    ("clocks of tickets", 15.0, True, "app.tickets.keeping:watch_clocks"),
     ("closing of resolved tickets", 300.0, True, "app.tickets.keeping:close_resolved"),
     ("overdue connection tests", 10.0, False, "app.inventory.connection_test:ring_overdue_tests"),
     ("clearing away of sessions, tries and idempotency keys", 600.0, False, "app.accounts.pruning:prune_accounts"),

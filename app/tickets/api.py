@@ -11,7 +11,7 @@ from marshmallow import RAISE
 
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
-from app.tickets import listings, queries_list, service
+from app.tickets import listings, queries_list, service, timeline
 from app.tickets.models import Ticket
 from app.tickets.queries_list import TicketFilter
 from app.tickets.schemas import (
@@ -31,7 +31,7 @@ def _detail(ticket: Ticket) -> dict[str, Any]:
     row = listings.ticket_rows([ticket])[0]
     data = {name: getattr(row, name) for name in row.__slots__}
     data["jobs"] = queries_list.jobs_of(ticket)
-    data["events"] = listings.event_rows(queries_list.history_of(ticket))
+    data["events"] = timeline.event_rows(queries_list.history_of(ticket))
     return data
 
 

@@ -18,6 +18,8 @@ RULES = 1  # goes into every digest: better rules make new fingerprints, never w
 READ_LIMIT = 20_000  # characters of a message that are looked at
 MESSAGE_LIMIT = 2000  # characters of the normalised message that count; the first error says what it is
 
+SIMILAR_WORDS = 6  # of a message: what went wrong, before it says with what
+
 # Where such a run was when it ended says nothing about why, and the message names hosts and times only.
 NAMED_BY_CODE_ALONE = frozenset(
     {
@@ -109,3 +111,21 @@ def fingerprint(
     else:
         parts = [subject, normalise_task(task, known), module, code, normalise_message(message, known)]
     return hashlib.sha256(json.dumps([RULES, *parts]).encode()).hexdigest()
+
+
+def similar_keys(
+    *, subject: str, task: str = "", module: str = "", code: str, message: str = "", hosts: Iterable[str] = ()
+) -> tuple[str | None, str | None]:
+    """Return two looser names of a problem, 32 hex digits each, None where the texts say too little.
+
+    The first: the same task of the same subject. The second: the same module (or cause) and the first
+    SIMILAR_WORDS words of the normalised message, whichever playbook it was.
+    """
+    known = list(hosts)
+    task_key = _short(["task", subject, normalise_task(task, known), module]) if task.strip() else None
+    words = normalise_message(message, known).split()[:SIMILAR_WORDS]
+    return task_key, _short(["message", module, code, *words]) if len(words) > 1 else None
+
+
+def _short(parts: list[str]) -> str:
+    return hashlib.sha256(json.dumps([RULES, *parts]).encode()).hexdigest()[:32]

@@ -16,14 +16,20 @@ class EventKind(StrEnum):
     JOINED = "joined"  # the same, and occurrences
     CLEARED = "cleared"  # green on some servers: {run, hosts, remaining}
     RESOLVED = "resolved"  # green on all: {run}
-    REOPENED = "reopened"  # by a failure: {run, launch, job, hosts, occurrences}; by a person: nothing
+    REOPENED = "reopened"  # by a failure: {run, launch, job, hosts, occurrences}; by a person: body, the reason
     CLOSED = "closed"  # by itself, after its time: {days}
-    STATUS = "status"  # {from, to}
-    PRIORITY = "priority"  # {from, to}
-    ASSIGNED = "assigned"  # {assignee_id, assignee}; None: nobody
+    STATUS = "status"  # {from, to}; body: a note
+    PRIORITY = "priority"  # {from, to}, by a rule also {rule}; body: the reason
+    ASSIGNED = "assigned"  # {assignee_id, assignee}, by a rule also {rule}; None: nobody
     ACKNOWLEDGED = "acknowledged"
     EDITED = "edited"  # {fields}
     COMMENT = "comment"  # body
+    SNOOZED = "snoozed"  # {until}
+    WOKEN = "woken"  # {why}: time, person, priority
+    OVERDUE = "overdue"  # {due}
+    MERGED = "merged"  # this one went: {into, ticket_id}; body: the reason
+    TOOK_IN = "took_in"  # another came: {number, ticket_id, title, occurrences}
+    SPLIT = "split"  # {number, ticket_id} of the other one
 
 
 def add_event(

@@ -1,11 +1,13 @@
-"""What the keeper does for tickets: open those that were left due, close those that stayed resolved."""
+"""What the keeper does for tickets: open what was left due, wake, note what is overdue, close what stayed resolved."""
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, CursorResult, select, update
 
 from app.accounts.models import Tenant
 from app.audit import service as audit
@@ -19,7 +21,7 @@ from app.core.tenancy import system_scope, tenant_scope
 from app.jobs import closing
 from app.jobs.events import RunFinished
 from app.jobs.models import Launch, Run
-from app.tickets import queries
+from app.tickets import queries, queries_clocks
 from app.tickets.history import EventKind, add_event
 from app.tickets.models import TICKET_TRANSITIONS, Ticket, TicketStatus
 from app.tickets.opening import open_for_run
@@ -57,14 +59,58 @@ def close_resolved(limit: int = 200) -> int:
     """Close up to ``limit`` tickets of each tenant that stayed resolved for ``ticket_close_days``; return how many."""
     days = settings().ticket_close_days
     before = database_now() - timedelta(days=days)
-    with system_scope("tenants, to close resolved tickets"):
+    return _for_each_tenant(lambda: sum(_close(ticket, days) for ticket in queries.resolved_before(before, limit)))
+
+
+def watch_clocks(limit: int = 200) -> int:
+    """Wake up to ``limit`` tickets of each tenant and note as many that became overdue; return how many changed.
+
+    Each is noted once: being overdue again needs a new clock (reopening, another priority).
+    """
+    now = database_now()
+
+    def work() -> int:
+        woken = sum(_wake(ticket) for ticket in queries_clocks.snooze_ended(now, limit))
+        return woken + sum(_note_overdue(ticket, now) for ticket in queries_clocks.became_overdue(now, limit))
+
+    return _for_each_tenant(work)
+
+
+def _for_each_tenant(work: Callable[[], int]) -> int:
+    with system_scope("tenants, to look after their tickets"):
         tenants = db.session.scalars(select(Tenant.id)).all()
-    closed = 0
+    done = 0
     for tenant_id in tenants:
         with tenant_scope(tenant_id):
-            closed += sum(_close(ticket, days) for ticket in queries.resolved_before(before, limit))
+            done += work()
             db.session.flush()
-    return closed
+    return done
+
+
+def _set_once(ticket: Ticket, condition: ColumnElement[bool], **values: Any) -> bool:
+    changed = db.session.execute(
+        update(Ticket)
+        .where(Ticket.tenant_id == ticket.tenant_id, Ticket.id == ticket.id, condition)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.expire(ticket)
+    return bool(cast(CursorResult[Any], changed).rowcount)
+
+
+def _wake(ticket: Ticket) -> bool:
+    woken = _set_once(ticket, Ticket.snoozed_until == ticket.snoozed_until, snoozed_until=None)
+    if woken:
+        add_event(ticket, EventKind.WOKEN, why="time")
+    return woken
+
+
+def _note_overdue(ticket: Ticket, now: datetime) -> bool:
+    due = ticket.due_at
+    late = _set_once(ticket, Ticket.overdue_at.is_(None) & (Ticket.due_at == due), overdue_at=now)
+    if late and due is not None:
+        add_event(ticket, EventKind.OVERDUE, due=due.isoformat())
+    return late
 
 
 def _close(ticket: Ticket, days: int) -> bool:

@@ -1,17 +1,15 @@
-"""Tickets as people and programs see them: names resolved, history in sentences, few queries."""
+"""Tickets as people and programs see them: names resolved, few queries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from app.core.clock import utc_now
-from app.tickets import queries_list
-from app.tickets.models import Ticket, TicketEvent
+from app.tickets import queries_list, queries_merge
+from app.tickets.models import Ticket
 from app.tickets.queries_list import TicketJobRow
-from app.tickets.wording import name_hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +38,27 @@ class TicketRow:
     updated_at: datetime
     last_seen_at: datetime | None
     acknowledged_at: datetime | None
+    acknowledged_by_name: str | None
+    respond_due_at: datetime | None
     due_at: datetime | None
+    overdue_at: datetime | None
+    snoozed_until: datetime | None
     resolved_at: datetime | None
+    resolution: str | None
     reopened_at: datetime | None
+    merged_into: str | None
+    merged_into_number: int | None
     version: int
 
 
 def ticket_rows(tickets: Sequence[Ticket]) -> list[TicketRow]:
-    """Return the rows of some tickets of one tenant, in their order; three queries."""
+    """Return the rows of some tickets of one tenant, in their order; four queries at most."""
     if not tickets:
         return []
-    names = queries_list.names_of_users({*(t.created_by for t in tickets), *(t.assignee_id for t in tickets)})
+    names = queries_list.names_of_users(
+        {id_ for t in tickets for id_ in (t.created_by, t.assignee_id, t.acknowledged_by)}
+    )
+    survivors = queries_merge.ticket_uuids({t.merged_into_id for t in tickets if t.merged_into_id is not None})
     servers = queries_list.count_servers([ticket.id for ticket in tickets])
     jobs = queries_list.job_uuids({ticket.job_id for ticket in tickets})
     now = utc_now()
@@ -78,76 +86,20 @@ def ticket_rows(tickets: Sequence[Ticket]) -> list[TicketRow]:
             updated_at=ticket.updated_at,
             last_seen_at=ticket.last_seen_at,
             acknowledged_at=ticket.acknowledged_at,
+            acknowledged_by_name=names.get(ticket.acknowledged_by, "somebody") if ticket.acknowledged_by else None,
+            respond_due_at=ticket.respond_due_at,
             due_at=ticket.due_at,
+            overdue_at=ticket.overdue_at,
+            snoozed_until=ticket.snoozed_until,
             resolved_at=ticket.resolved_at,
+            resolution=ticket.resolution,
             reopened_at=ticket.reopened_at,
+            merged_into=survivors.get(ticket.merged_into_id) if ticket.merged_into_id else None,
+            merged_into_number=ticket.merged_into_id,
             version=ticket.version,
         )
         for ticket in tickets
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """One line of a ticket's history; ``said`` is a sentence without its author."""
-
-    kind: str
-    who: str
-    at: datetime
-    said: str
-    body: str | None
-
-
-def event_rows(events: Sequence[TicketEvent]) -> list[EventRow]:
-    """Return a history for people, in its order; one query."""
-    names = queries_list.names_of_users({event.user_id for event in events})
-    return [
-        EventRow(
-            kind=event.kind,
-            who=names.get(event.user_id, "somebody") if event.user_id else "Millwright",
-            at=event.created_at,
-            said=_sentence(event.kind, event.details or {}),
-            body=event.body,
-        )
-        for event in events
-    ]
-
-
-def _where(details: Mapping[str, Any]) -> str:
-    hosts = [str(host) for host in details.get("hosts", ())]
-    if not hosts:
-        return ""
-    more = int(details.get("hosts_total", len(hosts))) - len(hosts)
-    return f" on {', '.join(hosts)} and {more} more" if more > 0 else f" on {name_hosts(hosts)}"
-
-
-def _words(value: Any) -> str:
-    return str(value).replace("_", " ")
-
-
-def _sentence(kind: str, details: Mapping[str, Any]) -> str:
-    where = _where(details)
-    if kind in ("joined", "reopened") and "occurrences" in details:
-        verb = "Seen again" if kind == "joined" else "Came back and was reopened"
-        return f"{verb}{where}, {details['occurrences']} times by now."
-    if kind == "cleared":
-        left = int(details.get("remaining", 0))
-        return f"Green again{where}; still open on {left} {'server' if left == 1 else 'servers'}."
-    if kind in ("status", "priority"):
-        return f"{kind.capitalize()}: {_words(details.get('from'))} to {_words(details.get('to'))}."
-    if kind == "assigned":
-        return f"Assigned to {details.get('assignee') or 'nobody'}."
-    if kind == "edited":
-        return f"Changed the {' and the '.join(map(str, details.get('fields', ())))}."
-    if kind == "closed":
-        return f"Closed: it stayed resolved for {details.get('days')} days."
-    return {
-        "opened": f"Opened{': failed' + where if where else ''}.",
-        "reopened": "Reopened.",
-        "resolved": "Resolved: the problem is gone on every server that showed it.",
-        "acknowledged": "Acknowledged.",
-        "comment": "Commented.",
-    }.get(kind, _words(kind).capitalize() + ".")
 
 
 @dataclass(frozen=True, slots=True)

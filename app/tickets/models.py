@@ -54,6 +54,16 @@ class Ticket(TenantOwned, Versioned, Timestamped, Model):
         Index(None, "tenant_id", "created_by"),
         Index(None, "tenant_id", "status", "priority"),
         Index(None, "tenant_id", "fingerprint", "id"),
+        Index(None, "tenant_id", "assignee_id", "status"),
+        Index(None, "tenant_id", "created_at"),
+        Index(None, "tenant_id", "due_at", "id"),
+        Index(None, "tenant_id", "last_seen_at", "id"),
+        Index(None, "tenant_id", "merged_into_id"),
+        Index(None, "tenant_id", "message_key", "id"),
+        Index(None, "tenant_id", "occurrences", "id"),
+        Index(None, "tenant_id", "snoozed_until"),
+        Index(None, "tenant_id", "status", "overdue_at", "due_at"),
+        Index(None, "tenant_id", "task_key", "id"),
         tenant_key("job_id", "jobs"),
     )
 
@@ -84,6 +94,15 @@ class Ticket(TenantOwned, Versioned, Timestamped, Model):
     failed_task: Mapped[str | None] = mapped_column(String(255))
     failed_module: Mapped[str | None] = mapped_column(String(255))
     failure_code: Mapped[str | None] = mapped_column(String(30))
+    acknowledged_by: Mapped[int | None] = mapped_column()
+    respond_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # until when somebody should acknowledge it
+    overdue_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # the keeper has noted that due_at passed
+    snoozed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    merged_into_id: Mapped[int | None] = mapped_column()  # a ticket of the same tenant that carries its repeats
+    resolution: Mapped[str | None] = mapped_column(Text)  # what the person who resolved it noted
+    rule_rank: Mapped[int | None] = mapped_column()  # the highest priority that the rules gave, 0 low to 3 critical
+    task_key: Mapped[str | None] = mapped_column(ascii_binary(32))  # similar ones: subject and failing task
+    message_key: Mapped[str | None] = mapped_column(ascii_binary(32))  # similar ones: module and kind of message
     open_fingerprint: Mapped[str | None] = mapped_column(
         ascii_binary(64),
         Computed("CASE WHEN status IN ('open', 'in_progress') THEN fingerprint END", persisted=True),
@@ -107,6 +126,7 @@ class TicketJob(TenantOwned, Created, Model):
     job_id: Mapped[int] = mapped_column(nullable=False)
     server_id: Mapped[int | None] = mapped_column()
     cleared_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    moved_from: Mapped[int | None] = mapped_column()  # the merged ticket that it came from
 
 
 class TicketEvent(TenantOwned, Created, Model):
@@ -123,3 +143,21 @@ class TicketEvent(TenantOwned, Created, Model):
     kind: Mapped[str] = mapped_column(String(30), nullable=False)
     body: Mapped[str | None] = mapped_column(Text)
     details: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
+    moved_from: Mapped[int | None] = mapped_column()  # the merged ticket that it came from
+
+
+class TicketFingerprint(TenantOwned, Created, Model):
+    """A merged ticket's fingerprint and the one it counts as; ``leads_to`` never has a row of its own."""
+
+    __tablename__ = "ticket_fingerprints"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "fingerprint"),
+        Index(None, "tenant_id", "leads_to"),
+        Index(None, "tenant_id", "ticket_id"),
+        tenant_key("ticket_id", "tickets", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(ascii_binary(64), nullable=False)
+    leads_to: Mapped[str] = mapped_column(ascii_binary(64), nullable=False)
+    ticket_id: Mapped[int] = mapped_column(nullable=False)  # the merged ticket

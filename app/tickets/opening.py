@@ -8,8 +8,7 @@ unique key on ``open_fingerprint`` stands behind that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, insert, update
@@ -27,9 +26,10 @@ from app.jobs.models import Job
 from app.jobs.status import JobStatus
 from app.tickets import queries, wording
 from app.tickets.history import EventKind, add_event, is_worth_telling
+from app.tickets.judging import Judge
 from app.tickets.models import TICKET_TRANSITIONS, Ticket, TicketJob, TicketStatus
-from app.tickets.priority import due_at, priority_for
-from app.tickets.problems import Problem, ServerNames, find_problems, host_names
+from app.tickets.priority import RANKS, clocks
+from app.tickets.problems import Problem, ServerNames, find_problems, follow_merges, host_names
 
 
 class NoSystemUser(RuntimeError):
@@ -40,14 +40,15 @@ class TicketVanished(RuntimeError):
     """The ticket was opened and ended by others in between; the keeper tries again."""
 
 
-@dataclass
 class _Opening:
-    """What one run brings, and what has to be audited once all of it is written."""
+    """What one run brings, its judge, and what has to be audited once all of it is written."""
 
-    event: RunFinished
-    servers: ServerNames
-    creator: int
-    to_record: list[tuple[str, str, Ticket]] = field(default_factory=list)
+    def __init__(self, event: RunFinished, servers: ServerNames, creator: int) -> None:
+        self.event = event
+        self.servers = servers
+        self.creator = creator
+        self.judge = Judge(event, servers)
+        self.to_record: list[tuple[str, str, Ticket]] = []
 
 
 def open_for_run(event: RunFinished) -> list[int]:
@@ -67,7 +68,8 @@ def open_for_run(event: RunFinished) -> list[int]:
         return tickets
 
 
-def _settle(event: RunFinished, problems: Sequence[Problem], servers: ServerNames) -> list[int]:
+def _settle(event: RunFinished, found_problems: Sequence[Problem], servers: ServerNames) -> list[int]:
+    problems = follow_merges(found_problems, queries.leads_to([problem.fingerprint for problem in found_problems]))
     known = queries.tickets_of_jobs([job.id for problem in problems for job in problem.all_jobs])
     found = queries.open_ticket_ids([problem.fingerprint for problem in problems])
     # Locked before any ticket row: every transaction takes the two kinds of lock in this order.
@@ -98,6 +100,7 @@ def _settle(event: RunFinished, problems: Sequence[Problem], servers: ServerName
 def _ticket_for(opening: _Opening, problem: Problem) -> int:
     ticket = (
         _join(opening, problem)
+        or _join_survivor(opening, problem)
         or _reopen(opening, problem)
         or _open(opening, problem)
         or _join(opening, problem)  # somebody was faster
@@ -105,6 +108,15 @@ def _ticket_for(opening: _Opening, problem: Problem) -> int:
     if ticket is None:
         raise TicketVanished(problem.fingerprint)
     return ticket.id
+
+
+def _join_survivor(opening: _Opening, problem: Problem) -> Ticket | None:
+    """Join the ticket that this problem's was merged into while this transaction waited for its row."""
+    other = queries.leads_to([problem.fingerprint]).get(problem.fingerprint)
+    if other is None:
+        return None
+    problem.fingerprint = other
+    return _join(opening, problem)
 
 
 def _about(opening: _Opening, problem: Problem) -> dict[str, Any]:
@@ -130,9 +142,34 @@ def _join(opening: _Opening, problem: Problem) -> Ticket | None:
     if not cast(CursorResult[Any], moved).rowcount:
         return None
     ticket = queries.open_ticket(problem.fingerprint)
-    if ticket is not None and is_worth_telling(ticket.occurrences):
-        add_event(ticket, EventKind.JOINED, occurrences=ticket.occurrences, **_about(opening, problem))
+    if ticket is not None:
+        if is_worth_telling(ticket.occurrences):
+            add_event(ticket, EventKind.JOINED, occurrences=ticket.occurrences, **_about(opening, problem))
+        _raise_priority(opening, problem, ticket)
     return ticket
+
+
+def _raise_priority(opening: _Opening, problem: Problem, ticket: Ticket) -> None:
+    """Follow the rules upwards only: past what they gave before, so that a person's lower priority holds.
+
+    What grew more urgent wakes a snoozed ticket.
+    """
+    rule = opening.judge.rule_for(problem)
+    rank, known = RANKS[rule.priority], ticket.rule_rank
+    if rank <= (RANKS[ticket.priority] if known is None else known):
+        return
+    ticket.rule_rank = rank
+    ticket.version += 1
+    if rank > RANKS[ticket.priority]:
+        was, ticket.priority = ticket.priority, rule.priority
+        moments = clocks(opening.judge.targets, rule.priority, opening.event.completed_at, rule.due_hours)
+        if ticket.due_at is None or cast(datetime, moments["due_at"]) < ticket.due_at:
+            ticket.due_at, ticket.respond_due_at = moments["due_at"], moments["respond_due_at"]
+        change: dict[str, Any] = {"from": was.value, "to": rule.priority.value, "rule": rule.name}
+        add_event(ticket, EventKind.PRIORITY, **change)
+    if ticket.snoozed_until is not None:
+        ticket.snoozed_until = None
+        add_event(ticket, EventKind.WOKEN, why="priority")
 
 
 def _reopen(opening: _Opening, problem: Problem) -> Ticket | None:
@@ -154,9 +191,13 @@ def _reopen(opening: _Opening, problem: Problem) -> Ticket | None:
                 last_seen_at=event.completed_at,
                 resolved_at=None,
                 acknowledged_at=None,
+                acknowledged_by=None,
+                snoozed_until=None,
                 reopened_at=event.completed_at,
-                due_at=due_at(ticket.priority, event.completed_at),
                 version=Ticket.version + 1,
+                **clocks(
+                    opening.judge.targets, ticket.priority, event.completed_at, _due_hours(opening, problem, ticket)
+                ),
             )
     except IntegrityError:
         return None
@@ -164,25 +205,33 @@ def _reopen(opening: _Opening, problem: Problem) -> Ticket | None:
         return None
     db.session.refresh(ticket)
     add_event(ticket, EventKind.REOPENED, occurrences=ticket.occurrences, **_about(opening, problem))
+    _raise_priority(opening, problem, ticket)
     opening.to_record.append(("ticket:reopen", "UPDATE", ticket))
     return ticket
 
 
+def _due_hours(opening: _Opening, problem: Problem, ticket: Ticket) -> int | None:
+    rule = opening.judge.rule_for(problem)
+    return rule.due_hours if rule.priority is ticket.priority else None
+
+
 def _open(opening: _Opening, problem: Problem) -> Ticket | None:
-    event, servers = opening.event, opening.servers
+    rule = opening.judge.rule_for(problem)
     ticket = _new_ticket(opening, problem)
-    environments = {key: server.environment for key, server in servers.items()}
-    ticket.priority = priority_for(
-        [environments.get(job.server_id or 0) for job in problem.all_jobs],
-        [environments.get(job.server_id or 0) for job in event.jobs],
-    )
-    ticket.due_at = due_at(ticket.priority, event.completed_at)
+    ticket.priority, ticket.rule_rank = rule.priority, RANKS[rule.priority]
+    moments = clocks(opening.judge.targets, rule.priority, opening.event.completed_at, rule.due_hours)
+    for column, moment in moments.items():
+        setattr(ticket, column, moment)
     try:
         with db.session.begin_nested():
             db.session.add(ticket)
     except IntegrityError:
         return None
     add_event(ticket, EventKind.OPENED, **_about(opening, problem))
+    name = opening.judge.assignee_name(rule)
+    if name is not None:
+        ticket.assignee_id = rule.assignee_id
+        add_event(ticket, EventKind.ASSIGNED, assignee_id=rule.assignee_id, assignee=name, rule=rule.name)
     opening.to_record.append(("ticket:open", "CREATE", ticket))
     return ticket
 
@@ -208,6 +257,8 @@ def _new_ticket(opening: _Opening, problem: Problem) -> Ticket:
         failed_task=problem.task[:255] or None,
         failed_module=problem.module[:255] or None,
         failure_code=problem.code,
+        task_key=problem.task_key,
+        message_key=problem.message_key,
     )
 
 

@@ -9,7 +9,7 @@ from app.jobs.events import FinishedJob, RunFinished
 from app.jobs.status import JobStatus
 from app.runners.base import FailureCode
 from app.tickets import queries
-from app.tickets.fingerprint import fingerprint
+from app.tickets.fingerprint import fingerprint, similar_keys
 
 # A rehearsal changes nothing and somebody reads its answer, so failing tasks and silent servers open no ticket.
 # What is wrong with the platform or the content is wrong without a rehearsal too.
@@ -30,6 +30,8 @@ class Problem:
     error: str  # of the first job
     jobs: list[FinishedJob]
     stopped: list[FinishedJob] = field(default_factory=list)
+    task_key: str | None = None  # see fingerprint.similar_keys
+    message_key: str | None = None
 
     @property
     def all_jobs(self) -> list[FinishedJob]:
@@ -69,8 +71,10 @@ def _problem(event: RunFinished, job: FinishedJob, hosts: Sequence[str]) -> Prob
     code = job.failure_code or FailureCode.TASK_FAILED.value
     task, module, error = job.failed_task or "", job.failed_module or "", job.error_message or ""
     subject = f"{event.subject_type}:{event.subject_id}"
-    digest = fingerprint(subject=subject, task=task, module=module, code=code, message=error, hosts=hosts)
-    return Problem(digest, code, task, module, error, [])
+    names = {"subject": subject, "task": task, "module": module, "code": code, "message": error}
+    task_key, message_key = similar_keys(**names, hosts=hosts)
+    digest = fingerprint(**names, hosts=hosts)
+    return Problem(digest, code, task, module, error, [], task_key=task_key, message_key=message_key)
 
 
 def _stopper(problems: Mapping[str, Problem]) -> Problem:
@@ -79,6 +83,18 @@ def _stopper(problems: Mapping[str, Problem]) -> Problem:
         return first
     last = queries.last_failing_job([job.id for problem in problems.values() for job in problem.jobs])
     return next((p for p in problems.values() if any(job.id == last for job in p.jobs)), first)
+
+
+def follow_merges(problems: Sequence[Problem], leads_to: Mapping[str, str]) -> list[Problem]:
+    """Return the problems under the fingerprints that they count as, ordered by them; those that meet are one."""
+    found: dict[str, Problem] = {}
+    for problem in problems:
+        problem.fingerprint = leads_to.get(problem.fingerprint, problem.fingerprint)
+        first = found.setdefault(problem.fingerprint, problem)
+        if first is not problem:
+            first.jobs += problem.jobs
+            first.stopped += problem.stopped
+    return [found[name] for name in sorted(found)]
 
 
 def host_names(jobs: Iterable[FinishedJob], servers: ServerNames) -> list[str]:

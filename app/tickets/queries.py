@@ -6,16 +6,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.accounts.models import User
 from app.core.db import db
+from app.core.tenancy import current_tenant_id
 from app.inventory.models import Server
 from app.jobs.log_models import RunTask, TaskResult
 from app.jobs.models import Job, Launch
 from app.jobs.status import JobStatus
 from app.runners.base import FailureCode, TaskStatus
-from app.tickets.models import Ticket, TicketJob, TicketStatus
+from app.tickets.models import Ticket, TicketFingerprint, TicketJob, TicketStatus
 
 OPEN = (TicketStatus.OPEN, TicketStatus.IN_PROGRESS)
 # Servers on which the play stopped because of another failure: they belong to that failure's ticket.
@@ -31,6 +32,7 @@ class ServerName:
     ip_address: str
     environment: str | None
     is_active: bool
+    tags: tuple[str, ...] = ()
 
 
 def servers_by_id(ids: Collection[int]) -> dict[int, ServerName]:
@@ -38,11 +40,14 @@ def servers_by_id(ids: Collection[int]) -> dict[int, ServerName]:
     if not ids:
         return {}
     rows = db.session.execute(
-        select(Server.id, Server.hostname, Server.ip_address, Server.environment, Server.is_active).where(
+        select(Server.id, Server.hostname, Server.ip_address, Server.environment, Server.is_active, Server.tags).where(
             Server.id.in_(ids)
         )
     )
-    return {row.id: ServerName(row.hostname, row.ip_address, row.environment, row.is_active) for row in rows}
+    return {
+        row.id: ServerName(row.hostname, row.ip_address, row.environment, row.is_active, tuple(row.tags or ()))
+        for row in rows
+    }
 
 
 def tickets_of_jobs(job_ids: Collection[int]) -> dict[int, int]:
@@ -68,10 +73,10 @@ def open_ticket(fingerprint: str) -> Ticket | None:
 
 
 def last_ended_ticket(fingerprint: str, since: datetime) -> Ticket | None:
-    """Return the newest ticket of a fingerprint if it ended at or after ``since`` and is not open."""
+    """Return the newest ticket of a fingerprint if it ended at or after ``since`` and is neither open nor merged."""
     ticket = db.session.scalars(
         select(Ticket)
-        .where(Ticket.fingerprint == fingerprint)
+        .where(Ticket.fingerprint == fingerprint, Ticket.merged_into_id.is_(None))
         .order_by(Ticket.id.desc())
         .limit(1)
         .execution_options(populate_existing=True)
@@ -79,6 +84,26 @@ def last_ended_ticket(fingerprint: str, since: datetime) -> Ticket | None:
     if ticket is None or ticket.status not in ENDED or ticket.resolved_at is None or ticket.resolved_at < since:
         return None
     return ticket
+
+
+def leads_to(fingerprints: Collection[str]) -> dict[str, str]:
+    """Return the fingerprints that count as another one since their tickets were merged."""
+    rows = db.session.execute(
+        select(TicketFingerprint.fingerprint, TicketFingerprint.leads_to).where(
+            TicketFingerprint.fingerprint.in_(fingerprints)
+        )
+    )
+    return {row.fingerprint: row.leads_to for row in rows}
+
+
+def active_person(user_id: int) -> str | None:
+    """Return the name of a user of the current tenant who can be given work, None for others."""
+    tenant_id = current_tenant_id()
+    return db.session.scalar(
+        select(User.username).where(
+            User.id == user_id, User.tenant_id == tenant_id, User.is_active, User.is_system.is_(False)
+        )
+    )
 
 
 def system_user_id(tenant_id: int, *, lock: bool = False) -> int | None:
@@ -112,6 +137,8 @@ class OpenFailure:
     job_id: int
     server_id: int | None
     job_failure_code: str | None
+    failed_task: str
+    failed_module: str
 
 
 def uncleared_failures(
@@ -123,7 +150,15 @@ def uncleared_failures(
     """
     where = TicketJob.server_id.in_(server_ids) if server_ids else TicketJob.server_id.is_(None)
     rows = db.session.execute(
-        select(TicketJob.id, TicketJob.ticket_id, TicketJob.job_id, TicketJob.server_id, Job.failure_code)
+        select(
+            TicketJob.id,
+            TicketJob.ticket_id,
+            TicketJob.job_id,
+            TicketJob.server_id,
+            Job.failure_code,
+            func.coalesce(Job.failed_task, ""),
+            func.coalesce(Job.failed_module, ""),
+        )
         .join(Ticket, Ticket.id == TicketJob.ticket_id)
         .join(Job, Job.id == TicketJob.job_id)
         .join(Launch, Launch.id == Job.launch_id)
@@ -151,26 +186,28 @@ def count_uncleared(ticket_id: int) -> int:
     return sum(1 for server_id, is_active in rows if server_id is None or is_active)
 
 
-def tasks_of_run(run_id: int, module: str) -> list[tuple[int, str]]:
-    """Return (task_seq, name) of a run's tasks of one module."""
+def tasks_of_run(run_id: int, modules: Collection[str]) -> list[tuple[int, str, str]]:
+    """Return (task_seq, name, module) of a run's tasks of these modules."""
     rows = db.session.execute(
-        select(RunTask.task_seq, RunTask.task).where(RunTask.run_id == run_id, RunTask.module == module)
+        select(RunTask.task_seq, RunTask.task, RunTask.module).where(
+            RunTask.run_id == run_id, RunTask.module.in_(modules)
+        )
     )
-    return [(seq, name) for seq, name in rows]
+    return [(seq, name, module) for seq, name, module in rows]
 
 
-def results_of_tasks(job_ids: Collection[int], task_seqs: Collection[int]) -> dict[int, set[TaskStatus]]:
-    """Return how these tasks went: job id -> the statuses seen; jobs without a result are left out."""
-    found: dict[int, set[TaskStatus]] = {}
+def results_of_tasks(job_ids: Collection[int], task_seqs: Collection[int]) -> dict[int, dict[int, TaskStatus]]:
+    """Return how these tasks went: job id -> task_seq -> status; jobs without a result are left out."""
+    found: dict[int, dict[int, TaskStatus]] = {}
     if not job_ids or not task_seqs:
         return found
     rows = db.session.execute(
-        select(TaskResult.job_id, TaskResult.status).where(
+        select(TaskResult.job_id, TaskResult.task_seq, TaskResult.status).where(
             TaskResult.job_id.in_(job_ids), TaskResult.task_seq.in_(task_seqs)
         )
     )
-    for job_id, status in rows:
-        found.setdefault(job_id, set()).add(status)
+    for job_id, task_seq, status in rows:
+        found.setdefault(job_id, {})[task_seq] = status
     return found
 
 

@@ -16,6 +16,7 @@ from app.core.db import db
 from app.core.errors import NotFound
 from app.core.pagination import COUNT_CAP, Page, paginate
 from app.core.permissions import Permission, require
+from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs.models import Job, Launch
@@ -44,6 +45,12 @@ class TicketFilter:
     playbook_id: int | None = None
     overdue: bool | None = None
     is_open: bool | None = None
+    snoozed: bool | None = None
+    acknowledged: bool | None = None
+    source: str | None = None
+    failure_code: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
     text: str | None = None
 
 
@@ -80,6 +87,19 @@ def tickets_statement(actor: Actor, wanted: TicketFilter) -> Select[Ticket]:
         late = (Ticket.due_at < now) & Ticket.status.in_(OPEN)
         in_time = or_(Ticket.due_at.is_(None), Ticket.due_at >= now, Ticket.status.in_(ENDED))
         where.append(late if wanted.overdue else in_time)
+    if wanted.snoozed is not None:
+        where.append(Ticket.snoozed_until.is_not(None) if wanted.snoozed else Ticket.snoozed_until.is_(None))
+    if wanted.acknowledged is not None:
+        seen = Ticket.acknowledged_at
+        where.append(seen.is_not(None) if wanted.acknowledged else seen.is_(None))
+    if wanted.source is not None:
+        where.append(Ticket.source == wanted.source)
+    if wanted.failure_code is not None:
+        where.append(Ticket.failure_code == wanted.failure_code)
+    if wanted.created_from is not None:
+        where.append(Ticket.created_at >= wanted.created_from)
+    if wanted.created_to is not None:
+        where.append(Ticket.created_at < wanted.created_to)
     if wanted.job_id is not None:
         where.append(_about(actor, Job.job_id == wanted.job_id))
     if wanted.server_id is not None:
@@ -97,12 +117,49 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
+SORTS = SortKeys(
+    "-number",
+    {
+        "number": Ticket.id,
+        "due_at": Ticket.due_at,
+        "last_seen_at": Ticket.last_seen_at,
+        "occurrences": Ticket.occurrences,
+        "created_at": Ticket.created_at,
+    },
+)
+
+
 def list_tickets(
-    actor: Actor, wanted: TicketFilter, *, page: int = 1, page_size: int = 50, after: int | None = None
+    actor: Actor,
+    wanted: TicketFilter,
+    *,
+    page: int = 1,
+    page_size: int = 50,
+    after: int | None = None,
+    sort: str | None = None,
 ) -> Page[Ticket]:
-    """Return a page of tickets, newest first."""
+    """Return a page of tickets, newest first unless ``sort`` says otherwise."""
     require(actor, Permission.TICKET_VIEW)
-    return paginate(tickets_statement(actor, wanted), Ticket.id, page=page, page_size=page_size, after=after)
+    return paginate(
+        tickets_statement(actor, wanted),
+        Ticket.id,
+        page=page,
+        page_size=page_size,
+        after=after,
+        sort=SORTS.pick(sort),
+    )
+
+
+def lock_order(actor: Actor, ticket_uuids: Sequence[str]) -> list[tuple[str, int]]:
+    """Return (UUID, number) of those that exist, in the order in which every transaction locks tickets."""
+    require(actor, Permission.TICKET_VIEW)
+    rows = db.session.execute(
+        scoped(actor, Ticket)
+        .with_only_columns(Ticket.ticket_id, Ticket.id)
+        .where(Ticket.ticket_id.in_(ticket_uuids))
+        .order_by(func.coalesce(Ticket.fingerprint, ""), Ticket.id)
+    )
+    return [(row.ticket_id, row.id) for row in rows]
 
 
 def newest_ticket_of_job(actor: Actor, job_uuid: str) -> Ticket | None:
@@ -211,16 +268,12 @@ def _job_columns() -> Select[*tuple[Any, ...]]:
 def jobs_of(ticket: Ticket) -> list[TicketJobRow]:
     """Return the newest JOBS_LIMIT jobs that showed the ticket's problem; of one opened by hand, its job."""
     statement = _job_columns()
-    if ticket.fingerprint is None:
-        statement = statement.outerjoin(TicketJob, TicketJob.job_id == Job.id).where(Job.id == ticket.job_id)
-    else:
-        statement = (
-            statement.join(TicketJob, TicketJob.job_id == Job.id)
-            .where(TicketJob.ticket_id == ticket.id)
-            .order_by(TicketJob.id.desc())
-            .limit(JOBS_LIMIT)
-        )
-    return [TicketJobRow(*row) for row in db.session.execute(statement)]
+    joined = statement.join(TicketJob, TicketJob.job_id == Job.id).where(TicketJob.ticket_id == ticket.id)
+    rows = [TicketJobRow(*row) for row in db.session.execute(joined.order_by(TicketJob.id.desc()).limit(JOBS_LIMIT))]
+    if rows or ticket.source == "job":
+        return rows
+    first = statement.outerjoin(TicketJob, TicketJob.job_id == Job.id).where(Job.id == ticket.job_id)
+    return [TicketJobRow(*row) for row in db.session.execute(first)]
 
 
 def count_jobs(ticket: Ticket) -> int:

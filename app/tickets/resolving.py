@@ -7,7 +7,7 @@ Servers that are no longer active need not show anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import update
 
@@ -17,7 +17,7 @@ from app.core.actor import Actor
 from app.core.db import db
 from app.core.state_machine import transition
 from app.core.tenancy import tenant_scope
-from app.jobs.events import FinishedJob, RunFinished
+from app.jobs.events import RunFinished
 from app.jobs.status import JobStatus
 from app.runners.base import FailureCode, TaskStatus
 from app.tickets import queries, wording
@@ -27,6 +27,7 @@ from app.tickets.models import TICKET_TRANSITIONS, Ticket, TicketJob, TicketStat
 
 _DONE = frozenset({TaskStatus.OK, TaskStatus.CHANGED})
 _BY_TASK = frozenset({FailureCode.TASK_FAILED})
+_Task = tuple[str, str]  # name, module
 
 
 def resolve_by_run(event: RunFinished) -> list[int]:
@@ -53,11 +54,14 @@ def resolve_by_run(event: RunFinished) -> list[int]:
 
 
 def _clear(event: RunFinished, ticket_id: int, failures: Sequence[queries.OpenFailure], *, narrowed: bool) -> bool:
-    ticket = db.session.get_one(Ticket, ticket_id)
-    green = _green_servers(event, ticket, failures, narrowed=narrowed)
-    cleared = [failure for failure in failures if failure.server_id in green]
+    green = _green_failures(event, db.session.get_one(Ticket, ticket_id), failures, narrowed=narrowed)
+    cleared = [failure for failure in failures if failure.id in green]
     if not cleared:
         return False
+    ticket = db.session.get_one(Ticket, ticket_id, with_for_update=True, populate_existing=True)
+    if ticket.merged_into_id is not None:  # while this looked for it
+        ticket_id = ticket.merged_into_id
+        ticket = db.session.get_one(Ticket, ticket_id, with_for_update=True, populate_existing=True)
     db.session.execute(
         update(TicketJob)
         .where(TicketJob.tenant_id == event.tenant_id, TicketJob.id.in_([failure.id for failure in cleared]))
@@ -89,6 +93,8 @@ def _resolve(event: RunFinished, ticket: Ticket) -> bool:
         Ticket.tenant_id == event.tenant_id,
         Ticket.id == ticket.id,
         resolved_at=event.completed_at,
+        resolution=None,
+        snoozed_until=None,
         version=Ticket.version + 1,
     )
     if not moved:
@@ -105,31 +111,54 @@ def _resolve(event: RunFinished, ticket: Ticket) -> bool:
     return True
 
 
-def _green_servers(
+def _green_failures(
     event: RunFinished, ticket: Ticket, failures: Sequence[queries.OpenFailure], *, narrowed: bool
-) -> set[int | None]:
-    """Return the servers of this run on which the ticket's problem is gone."""
+) -> set[int]:
+    """Return the ids of those failures whose problem is gone on their server since this run.
+
+    A ticket that others were merged into holds failures of several tasks: each is measured by its own.
+    """
     whole = {job.server_id for job in event.jobs if job.status is JobStatus.SUCCESS and not narrowed}
-    if ticket.failure_code not in _BY_TASK:
-        return whole
-    # Where the play only stopped because of others, its success as a whole is proof enough.
-    only_stopped = {failure.server_id for failure in failures if failure.job_failure_code in queries.FOLLOWING}
-    only_stopped -= {failure.server_id for failure in failures if failure.job_failure_code not in queries.FOLLOWING}
-    return _task_ran_ok(event, ticket, event.jobs) | (whole & only_stopped)
+    own = {failure.server_id for failure in failures if failure.job_failure_code not in queries.FOLLOWING}
+    tasks = {_task_of(failure) for failure in failures if failure.job_failure_code in _BY_TASK}
+    if ticket.failure_code in _BY_TASK:
+        tasks.add((ticket.failed_task or "", ticket.failed_module or ""))
+    ran = _ran_ok(event, ticket, tasks) if tasks else {}
+    anywhere = set[int | None]().union(*ran.values())
+    green = set()
+    for failure in failures:
+        if failure.job_failure_code in queries.FOLLOWING:
+            # Where the play only stopped because of others, its success as a whole is proof enough.
+            gone = anywhere | (whole - own)
+        else:
+            gone = ran[_task_of(failure)] if failure.job_failure_code in _BY_TASK else whole
+        if failure.server_id in gone:
+            green.add(failure.id)
+    return green
 
 
-def _task_ran_ok(event: RunFinished, ticket: Ticket, jobs: Sequence[FinishedJob]) -> set[int | None]:
-    servers = queries.servers_by_id({job.server_id for job in jobs if job.server_id is not None})
+def _task_of(failure: queries.OpenFailure) -> _Task:
+    return failure.failed_task, failure.failed_module
+
+
+def _ran_ok(event: RunFinished, ticket: Ticket, tasks: Collection[_Task]) -> dict[_Task, set[int | None]]:
+    """Return on which servers of the run each of these tasks ran and was ok; three queries."""
+    servers = queries.servers_by_id({job.server_id for job in event.jobs if job.server_id is not None})
     ticket_server = queries.server_of_job(ticket.job_id)
     names = [name for server in servers.values() for name in (server.hostname, server.ip_address)]
     if ticket_server is not None:
         names += [ticket_server.hostname, ticket_server.ip_address]
-    wanted = normalise_task(ticket.failed_task or "", names)
-    seqs = [
-        seq
-        for seq, name in queries.tasks_of_run(event.run_id, ticket.failed_module or "")
-        if normalise_task(name, names)[:255] == wanted
-    ]
-    statuses = queries.results_of_tasks([job.id for job in jobs], seqs)
-    ran = {job_id for job_id, seen in statuses.items() if seen & _DONE and not seen - _DONE - {TaskStatus.SKIPPED}}
-    return {job.server_id for job in jobs if job.id in ran}
+    seqs: dict[_Task, set[int]] = {}
+    for seq, name, module in queries.tasks_of_run(event.run_id, {module for _, module in tasks}):
+        seqs.setdefault((normalise_task(name, names)[:255], module), set()).add(seq)
+    statuses = queries.results_of_tasks([job.id for job in event.jobs], set().union(*seqs.values()))
+    ran = {}
+    for task, module in tasks:
+        mine = seqs.get((normalise_task(task, names), module), set())
+        ran[task, module] = {job.server_id for job in event.jobs if _is_ok(statuses.get(job.id, {}), mine)}
+    return ran
+
+
+def _is_ok(seen: Mapping[int, TaskStatus], task_seqs: set[int]) -> bool:
+    mine = {status for seq, status in seen.items() if seq in task_seqs}
+    return bool(mine & _DONE) and not mine - _DONE - {TaskStatus.SKIPPED}

@@ -1,30 +1,23 @@
-"""What people do with tickets: open one by hand, comment, and triage (acknowledge, assign, move, rate, edit)."""
+"""What people write in tickets: open one by hand, comment, edit. Triage stands in ``service_triage``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Literal
 
-from sqlalchemy.exc import IntegrityError
-
-from app.accounts.models import User
-from app.audit import service as audit
-from app.audit.resource import Resource
 from app.core.actor import Actor
 from app.core.clock import utc_now
 from app.core.db import db
-from app.core.errors import Conflict, InvalidInput, InvalidTransition
+from app.core.errors import InvalidInput
 from app.core.permissions import Permission, require
-from app.core.state_machine import transition
 from app.core.tenancy import scoped
-from app.core.versioning import check_version
-from app.jobs.models import Job
-from app.tickets import queries_list
+from app.jobs.models import Job, Launch
+from app.tickets import acts, queries_list, queries_rules
+from app.tickets.fingerprint import similar_keys
 from app.tickets.history import EventKind, add_event
-from app.tickets.models import TICKET_TRANSITIONS, Ticket, TicketPriority, TicketStatus
-from app.tickets.priority import due_at
+from app.tickets.models import Ticket, TicketPriority, TicketStatus
+from app.tickets.priority import clocks
 
 COMMENT_LIMIT = 10_000  # characters
 DESCRIPTION_LIMIT = 10_000
@@ -49,6 +42,7 @@ class TicketChanges:
     title: str | Unset = UNSET
     description: str | Unset | None = UNSET
     acknowledged: bool = False  # True: somebody has seen it; it cannot be taken back
+    reason: str | None = None  # why the priority or the status changes; at an end: how it was resolved
 
 
 def create_ticket(
@@ -71,33 +65,45 @@ def create_ticket(
         raise InvalidInput(job_id="Give either a job or a server: the ticket is about that job, or its last one.")
     if actor.user_id is None:
         raise InvalidInput("A ticket opened by hand needs a person or a key behind it.")
+    job = _subject_job(actor, job_uuid, server_id)
+    launch = db.session.get_one(Launch, job.launch_id)
+    task_key, _ = similar_keys(
+        subject=f"{launch.subject_type}:{launch.subject_id}",
+        task=job.failed_task or "",
+        module=job.failed_module or "",
+        code=job.failure_code or "",
+    )
+    now = utc_now()
     ticket = Ticket(
         tenant_id=actor.tenant_id,
-        job_id=_subject_job(actor, job_uuid, server_id).id,
+        job_id=job.id,
         created_by=actor.user_id,
+        created_at=now,
         title=title,
         description=_optional("description", description, DESCRIPTION_LIMIT),
         priority=priority,
-        due_at=due_at(priority, utc_now()),
         source="manual",
+        task_key=task_key,
+        **clocks(queries_rules.targets(), priority, now),
     )
     db.session.add(ticket)
     db.session.flush()
     add_event(ticket, EventKind.OPENED, user_id=actor.user_id)
     if assignee_id is not None:
-        _assign(actor, ticket, assignee_id, {})
+        acts.assign(actor, ticket, assignee_id, {})
         db.session.flush()
-    _record(actor, "ticket:create", "CREATE", ticket, {"title": title, "priority": priority.value})
+    acts.record(actor, "ticket:create", "CREATE", ticket, {"title": title, "priority": priority.value})
     return ticket
 
 
 def comment_ticket(actor: Actor, ticket_uuid: str, body: str) -> Ticket:
-    """Add a comment to a ticket in any status; its version stays."""
+    """Add a comment to a ticket in any status but a merged one; its version stays. Comments are never changed."""
     require(actor, Permission.TICKET_EDIT)
-    ticket = queries_list.get_ticket(actor, ticket_uuid)
+    ticket = queries_list.get_ticket(actor, ticket_uuid, lock=True)
+    acts.refuse_merged(ticket)
     text = _text("body", body, COMMENT_LIMIT)
     add_event(ticket, EventKind.COMMENT, user_id=actor.user_id, body=text)
-    _record(actor, "ticket:comment", "UPDATE", ticket, {"characters": len(text)})
+    acts.record(actor, "ticket:comment", "UPDATE", ticket, {"characters": len(text)})
     db.session.flush()
     return ticket
 
@@ -110,24 +116,20 @@ def update_ticket(actor: Actor, ticket_uuid: str, changes: TicketChanges, *, ver
     cannot work here. A change to what already is changes nothing and is no error.
     """
     require(actor, Permission.TICKET_EDIT)
-    ticket = queries_list.get_ticket(actor, ticket_uuid, lock=True)
-    check_version(ticket, version)
-    db.session.flush()
+    reason = acts.note_text("reason", changes.reason)
+    ticket = acts.lock(actor, ticket_uuid, version)
     done: dict[str, Any] = {}
     _edit(actor, ticket, changes, done)
-    if changes.priority is not UNSET and changes.priority is not ticket.priority:
-        _set_priority(actor, ticket, changes.priority, done)
-    if changes.assignee_id is not UNSET and changes.assignee_id != ticket.assignee_id:
-        _assign(actor, ticket, changes.assignee_id, done)
-    if changes.acknowledged and ticket.acknowledged_at is None:
-        ticket.acknowledged_at = utc_now()
-        add_event(ticket, EventKind.ACKNOWLEDGED, user_id=actor.user_id)
-        done["acknowledged"] = True
-    db.session.flush()
-    if changes.status is not UNSET and changes.status is not ticket.status:
-        _set_status(actor, ticket, changes.status, done)
+    if changes.priority is not UNSET:
+        acts.rate(actor, ticket, changes.priority, done, reason)
+    if changes.assignee_id is not UNSET:
+        acts.assign(actor, ticket, changes.assignee_id, done)
+    if changes.acknowledged:
+        acts.acknowledge(actor, ticket, done)
+    if changes.status is not UNSET:
+        acts.move(actor, ticket, changes.status, done, reason)
     if done:
-        _record(actor, "ticket:update", "UPDATE", ticket, done)
+        acts.record(actor, "ticket:update", "UPDATE", ticket, done)
     db.session.flush()
     return ticket
 
@@ -147,64 +149,6 @@ def _edit(actor: Actor, ticket: Ticket, changes: TicketChanges, done: dict[str, 
     if fields:
         add_event(ticket, EventKind.EDITED, user_id=actor.user_id, fields=fields)
         done["fields"] = fields
-
-
-def _set_priority(actor: Actor, ticket: Ticket, priority: TicketPriority, done: dict[str, Any]) -> None:
-    change = {"from": ticket.priority.value, "to": priority.value}
-    ticket.priority = priority
-    ticket.due_at = due_at(priority, ticket.reopened_at or ticket.created_at)
-    add_event(ticket, EventKind.PRIORITY, user_id=actor.user_id, **change)
-    done["priority"] = change
-
-
-def _assign(actor: Actor, ticket: Ticket, user_id: int | None, done: dict[str, Any]) -> None:
-    name = None
-    if user_id is not None:
-        user = db.session.scalars(scoped(actor, User).where(User.id == user_id)).one_or_none()
-        if user is None or not user.is_active or user.is_system:
-            raise InvalidInput(assignee_id="There is no active person with this id in your tenant.")
-        name = user.username
-    ticket.assignee_id = user_id
-    add_event(ticket, EventKind.ASSIGNED, user_id=actor.user_id, assignee_id=user_id, assignee=name)
-    done["assignee_id"] = user_id
-
-
-def _set_status(actor: Actor, ticket: Ticket, status: TicketStatus, done: dict[str, Any]) -> None:
-    was, moved = ticket.status, 0
-    values = _status_values(ticket, status, utc_now())
-    try:
-        with db.session.begin_nested():
-            moved = transition(
-                Ticket.status,
-                TICKET_TRANSITIONS,
-                status,
-                Ticket.tenant_id == actor.tenant_id,
-                Ticket.id == ticket.id,
-                Ticket.status == was,
-                **values,
-            )
-    except IntegrityError:
-        raise Conflict(
-            "This problem has come back since and has another open ticket. Work on that one and leave this one ended."
-        ) from None
-    if not moved:
-        allowed = ", ".join(sorted(TICKET_TRANSITIONS[was])) or "nothing"
-        raise InvalidTransition(f"A ticket that is {was.value} cannot become {status.value}. It can become: {allowed}.")
-    db.session.refresh(ticket)
-    change = {"from": was.value, "to": status.value}
-    add_event(ticket, EventKind.STATUS, user_id=actor.user_id, **change)
-    done["status"] = change
-
-
-def _status_values(ticket: Ticket, status: TicketStatus, now: datetime) -> dict[str, Any]:
-    """Return what changes with a status: the moments of an end, of a return, and of the first look."""
-    if status in queries_list.ENDED:
-        return {"resolved_at": ticket.resolved_at or now, "acknowledged_at": ticket.acknowledged_at or now}
-    if status is TicketStatus.IN_PROGRESS:
-        return {"acknowledged_at": ticket.acknowledged_at or now}
-    if ticket.status in queries_list.ENDED:
-        return {"resolved_at": None, "reopened_at": now, "due_at": due_at(ticket.priority, now)}
-    return {}
 
 
 def _subject_job(actor: Actor, job_uuid: str | None, server_id: int | None) -> Job:
@@ -231,7 +175,3 @@ def _text(name: str, value: str, limit: int) -> str:
 
 def _optional(name: str, value: str | None, limit: int) -> str | None:
     return _text(name, value, limit) if value and value.strip() else None
-
-
-def _record(actor: Actor, what: str, action: str, ticket: Ticket, details: dict[str, Any]) -> None:
-    audit.record(actor, what, Resource("ticket", ticket.id, ticket.ticket_id), action=action, details=details)

@@ -13,7 +13,7 @@ from app.core.actor import Actor
 from app.core.errors import InvalidInput
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, can, require
-from app.tickets import listings, queries_list, service
+from app.tickets import listings, queries_list, service, timeline
 from app.tickets.models import TICKET_TRANSITIONS, Ticket, TicketStatus
 from app.tickets.queries_list import TicketFilter
 from app.tickets.schemas import NewComment, NewTicket, TicketPageQuery, TicketPatch
@@ -94,7 +94,7 @@ def _ticket_page(ticket: Ticket, status: int = 200, **more: Any) -> ResponseRetu
         "first_error": listings.first_error(jobs),
         "jobs": jobs,
         "jobs_more": max(0, queries_list.count_jobs(ticket) - len(jobs)),
-        "events": listings.event_rows(queries_list.history_of(ticket)),
+        "events": timeline.event_rows(queries_list.history_of(ticket)),
         "next_statuses": [word.value for word in _NEXT if word in TICKET_TRANSITIONS[ticket.status]],
         "people": _people(actor),
         "form": {},
