@@ -24,6 +24,7 @@ class Permission(StrEnum):
     JOB_CANCEL = "job:cancel"
     TICKET_VIEW = "ticket:view"
     TICKET_EDIT = "ticket:edit"
+    TICKET_ADMIN = "ticket:admin"  # priority rules and targets of time
     AUDIT_VIEW = "audit:view"
     USER_VIEW = "user:view"
     USER_EDIT = "user:edit"

@@ -31,7 +31,8 @@ class PagingQuery(Strict):
     after = fields.Integer(load_default=None, validate=validate.Range(1, 2**62))
 
 
-def _in_our_time(moment: datetime) -> None:
+def in_our_time(moment: datetime) -> None:
+    """Refuse a moment that other zones could not show: validator of marshmallow."""
     # In the first and last year a moment may have no equal in UTC.
     if not 1970 <= moment.year <= 9998:
         raise ValidationError("Give a year from 1970 to 9998.")
@@ -45,9 +46,9 @@ class LaunchQuery(PagingQuery):
     playbook_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
     user_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
     created_from = fields.AwareDateTime(
-        load_default=None, validate=_in_our_time, metadata={"description": "ISO 8601 with zone"}
+        load_default=None, validate=in_our_time, metadata={"description": "ISO 8601 with zone"}
     )
-    created_to = fields.AwareDateTime(load_default=None, validate=_in_our_time)
+    created_to = fields.AwareDateTime(load_default=None, validate=in_our_time)
 
 
 class JobQuery(LaunchQuery):

@@ -9,9 +9,10 @@ from flask.views import MethodView
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
+from app.core.edit_version import IF_MATCH, etag, seen_version
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
-from app.tickets import listings, queries_list, service, timeline
+from app.tickets import api_rules, api_triage, listings, queries_list, service, timeline
 from app.tickets.models import Ticket
 from app.tickets.queries_list import TicketFilter
 from app.tickets.schemas import (
@@ -24,7 +25,7 @@ from app.tickets.schemas import (
 )
 
 tickets = Blueprint("api_tickets", __name__, description="Problems: opened by failures, resolved by green runs")
-blueprints = [tickets]
+blueprints = [tickets, api_triage.triage, api_rules.rules]
 
 
 def _detail(ticket: Ticket) -> dict[str, Any]:
@@ -43,8 +44,8 @@ class Tickets(MethodView):
     @tickets.arguments(TicketQuery, location="query", unknown=RAISE)
     @tickets.response(200, TicketSchema(many=True))
     def get(self, query: dict[str, Any]) -> Any:
-        """List tickets, newest first."""
-        paging = {name: query.pop(name) for name in ("page", "page_size", "after")}
+        """List tickets, newest first unless sorted otherwise."""
+        paging = {name: query.pop(name, None) for name in ("page", "page_size", "after", "sort")}
         query["job_id"] = str(query["job_id"]) if query["job_id"] else None
         page = queries_list.list_tickets(current_actor(), TicketFilter(**query), **paging)
         return paged(page, listings.ticket_rows(page.items))
@@ -74,20 +75,23 @@ class OneTicket(MethodView):
     @tickets.response(200, TicketDetailSchema)
     def get(self, ticket_id: Any) -> Any:
         """Show a ticket with its jobs and history."""
-        return _detail(queries_list.get_ticket(current_actor(), str(ticket_id)))
+        ticket = queries_list.get_ticket(current_actor(), str(ticket_id))
+        return _detail(ticket), 200, etag(ticket.version)
 
     @documented(tickets, 404, 409, 413, 415)
+    @tickets.doc(parameters=[IF_MATCH])
     @tickets.arguments(TicketPatch)
     @tickets.response(200, TicketDetailSchema)
     def patch(self, body: dict[str, Any], ticket_id: Any) -> Any:
         """Change a ticket: status, priority, assignee, title, description, acknowledged."""
-        version = body.pop("version")
+        version = seen_version(body.pop("version"))
         changes = service.TicketChanges(**body)
-        return _detail(service.update_ticket(current_actor(), str(ticket_id), changes, version=version))
+        ticket = service.update_ticket(current_actor(), str(ticket_id), changes, version=version)
+        return _detail(ticket), 200, etag(ticket.version)
 
 
 @tickets.route("/tickets/<uuid:ticket_id>/comments", methods=["POST"])
-@documented(tickets, 404, 413, 415)
+@documented(tickets, 404, 409, 413, 415)
 @tickets.arguments(NewComment)
 @tickets.response(201, TicketDetailSchema)
 def add_comment(body: dict[str, Any], ticket_id: Any) -> Any:

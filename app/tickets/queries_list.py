@@ -306,12 +306,10 @@ def find_job(actor: Actor, text: str) -> str | None:
     return None if job is None else job.job_id
 
 
-def history_of(ticket: Ticket) -> Sequence[TicketEvent]:
-    """Return a ticket's newest HISTORY_LIMIT events, oldest of them first."""
-    rows = db.session.scalars(
-        select(TicketEvent)
-        .where(TicketEvent.ticket_id == ticket.id)
-        .order_by(TicketEvent.id.desc())
-        .limit(HISTORY_LIMIT)
-    ).all()
+def history_of(ticket: Ticket, *, after: int | None = None, limit: int = HISTORY_LIMIT) -> Sequence[TicketEvent]:
+    """Return events in the order in which they happened: the newest ``limit``, or those after the id ``after``."""
+    statement = select(TicketEvent).where(TicketEvent.ticket_id == ticket.id)
+    if after is not None:
+        return db.session.scalars(statement.where(TicketEvent.id > after).order_by(TicketEvent.id).limit(limit)).all()
+    rows = db.session.scalars(statement.order_by(TicketEvent.id.desc()).limit(limit)).all()
     return list(reversed(rows))

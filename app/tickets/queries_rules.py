@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import NotFound
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
+from app.jobs.models import Launch
 from app.tickets.models import TicketPriority
 from app.tickets.models_rules import TicketRule, TicketTarget
 from app.tickets.priority import DEFAULT_TARGETS, Rule, Target
@@ -40,6 +41,24 @@ def list_targets(actor: Actor) -> dict[TicketPriority, TicketTarget]:
     """Return the tenant's own targets; priorities without one are left out."""
     require(actor, Permission.TICKET_VIEW)
     return {row.priority: row for row in db.session.scalars(scoped(actor, TicketTarget))}
+
+
+def playbook_names(actor: Actor, playbook_ids: Collection[int]) -> dict[int, str]:
+    """Return the names that playbooks had at their last launch; those never launched are left out."""
+    require(actor, Permission.TICKET_VIEW)
+    if not playbook_ids:
+        return {}
+    newest = (
+        select(func.max(Launch.id))
+        .where(
+            Launch.tenant_id == actor.tenant_id,
+            Launch.subject_type == "playbook",
+            Launch.subject_id.in_(playbook_ids),
+        )
+        .group_by(Launch.subject_id)
+    )
+    rows = db.session.execute(select(Launch.subject_id, Launch.title).where(Launch.id.in_(newest)))
+    return {row.subject_id: row.title for row in rows}
 
 
 def active_rules() -> list[Rule]:

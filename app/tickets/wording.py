@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.runners.base import FailureCode
+from app.tickets.priority import Rule
 
 TITLE_LIMIT = 255
 HOSTS_NAMED = 20
@@ -99,3 +100,21 @@ def description(*, code: str, task: str, module: str, error: str, hosts: Sequenc
     if error:
         parts.append(f"First error:\n{_cut(error.strip(), ERROR_LIMIT)}")
     return "\n\n".join(parts)
+
+
+def rule_in_words(rule: Rule) -> str:
+    """Return a rule's conditions as a sentence without its end."""
+    parts = []
+    if rule.environments:
+        parts.append(f"environment {' or '.join(sorted(rule.environments))}")
+    if rule.tag:
+        parts.append(f"tag {rule.tag}")
+    if rule.failure_code:
+        parts.append(f"cause {rule.failure_code.replace('_', ' ')}")
+    if rule.check_mode is not None:
+        parts.append("check mode" if rule.check_mode else "not in check mode")
+    if rule.min_servers > 1:
+        parts.append(f"at least {rule.min_servers} servers hit")
+    if rule.min_share:
+        parts.append(f"at least {rule.min_share}% of the run's")
+    return ", ".join(parts) or "always"

@@ -29,6 +29,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /playbooks/projects/<uuid:project_uuid>/approve": {"manifest_hash": "0" * 64},
     "POST /api/v1/servers": {"hostname": "web-1", "ip_address": "192.0.2.1"},
     "PUT /api/v1/servers/<int:server_id>/credentials/<string:kind>": {"password": "correct horse"},
+    "POST /api/v1/ticket-rules": {"name": "Web first", "priority": "high"},
+    "POST /api/v1/tickets/bulk": {"ticket_ids": ["00000000-0000-4000-8000-000000000000"], "act": "acknowledge"},
+    "POST /api/v1/tickets/<uuid:ticket_id>/merge": {"into": "00000000-0000-4000-8000-000000000001"},
+    "POST /api/v1/tickets/<uuid:ticket_id>/reopen": {"reason": "Again"},
+    "POST /api/v1/tickets/<uuid:ticket_id>/snooze": {"until": "2031-05-01T06:00:00Z"},
     "POST /api/v1/tickets": {"title": "Backups are late"},
     "POST /api/v1/tickets/<uuid:ticket_id>/comments": {"body": "Seen"},
     "POST /me/keys": {"name": "one"},
@@ -42,6 +47,7 @@ QUERIES: dict[str, str] = {
     "GET /playbooks/projects/<uuid:project_uuid>/diff": "new=1",
     "GET /playbooks/projects/<uuid:project_uuid>/revisions/<int:revision_id>/file": "path=site.yml",
     "GET /playbooks/projects/<uuid:project_uuid>/revisions/<int:revision_id>/raw": "path=site.yml",
+    "GET /api/v1/ticket-rules/trial": "job_id=00000000-0000-4000-8000-000000000000",
     "GET /stream": "job=00000000-0000-4000-8000-000000000000:0",
 }
 

@@ -1,7 +1,7 @@
 """Tickets: triage, merging, priority rules and time targets.
 
-Revision: 0009
-After: 0008
+Revision: 0013
+After: 0012
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 import portable
 
-revision = "0009"
-down_revision = "0008"
+revision = "0013"
+down_revision = "0012"
 
 COLUMNS = (
     ("acknowledged_by", sa.Integer()),
