@@ -27,7 +27,6 @@ from app.core.actor import Actor, Role, Via
 from app.core.clock import utc_now
 from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
-from app.tickets.models_rules import TicketRule
 
 Row = TypeVar("Row")
 PASSWORD = "grey-otter-walks-home"
@@ -154,15 +153,6 @@ def make_key(person: PersonMade, *, scopes: list[str] | None = None, days: float
             )
         )
     return text
-
-
-def make_ticket_rule(person: PersonMade, **values: Any) -> int:
-    """Store a priority rule in a person's tenant and return its number."""
-    with _unit():
-        rule = TicketRule(tenant_id=person.tenant_id, **{"name": "Web", "position": 1, "priority": "high", **values})
-        db.session.add(rule)
-        db.session.flush()
-        return rule.id
 
 
 def make_session(person: PersonMade) -> str:

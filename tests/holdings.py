@@ -32,6 +32,7 @@ class Holdings:
     launch_uuid: str
     job_id: str
     ticket_id: str
+    rule_id: int
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -49,6 +50,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     send(f"/playbooks/{playbook['id']}/approve")
     job = send("/jobs", playbook_id=playbook["id"], server_id=server["id"])
     ticket = send("/tickets", title="Backups are late", job_id=job["job_id"])
+    rule = send("/ticket-rules", name="Ours first", priority="high")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown
     with factories.context(), system_scope("test"), unit_of_work():
@@ -73,4 +75,5 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         job["launch_uuid"],
         job["job_id"],
         ticket["ticket_id"],
+        rule["id"],
     )

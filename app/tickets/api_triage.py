@@ -137,7 +137,7 @@ def split(body: dict[str, Any], ticket_id: Any) -> Any:
 
 
 @triage.route("/tickets/bulk", methods=["POST"])
-@documented(triage, 413, 415)
+@documented(triage, 404, 413, 415)
 @triage.arguments(BulkBody)
 @triage.response(200, BulkResultSchema)
 def bulk(body: dict[str, Any]) -> Any:

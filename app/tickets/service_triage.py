@@ -12,7 +12,7 @@ from app.audit import service as audit
 from app.core.actor import Actor
 from app.core.clock import utc_now
 from app.core.db import db
-from app.core.errors import AppError, InvalidInput
+from app.core.errors import AppError, InvalidInput, NotFound
 from app.core.permissions import Permission, require
 from app.tickets import acts, queries_list
 from app.tickets.models import Ticket, TicketStatus
@@ -71,6 +71,8 @@ def triage_tickets(actor: Actor, ticket_uuids: Sequence[str], order: Order) -> B
         raise InvalidInput(ticket_ids=f"Tick between 1 and {BULK_LIMIT} tickets.")
     order = _checked(order)
     known = queries_list.lock_order(actor, ticket_uuids)
+    if not known:
+        raise NotFound("None of these tickets")
     result = BulkResult()
     for uuid, number in known:
         try:

@@ -50,7 +50,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),
     ("/", "launch_uuid", lambda _owner, held: held.launch_uuid),
     ("/", "job_id", lambda _owner, held: held.job_id),
-    ("/", "rule_id", lambda owner, _held: factories.make_ticket_rule(owner)),
+    ("/", "rule_id", lambda _owner, held: held.rule_id),
     ("/", "ticket_id", lambda _owner, held: held.ticket_id),
 )
 
@@ -70,7 +70,6 @@ FIELDS: dict[str, Callable[[Holdings], tuple[object, object]]] = {
     "user_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
     "assignee_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
     "job_id": lambda held: (held.job_id, UNKNOWN_UUID),
-    "into": lambda held: (held.ticket_id, UNKNOWN_UUID),
     "ticket_ids": lambda held: ([held.ticket_id], [UNKNOWN_UUID]),
 }
 
