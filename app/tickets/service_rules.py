@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.accounts.models import User
 from app.audit import service as audit
 from app.audit.resource import Resource
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
-from app.core.tenancy import scoped
 from app.core.versioning import check_version
 from app.jobs import queries as job_queries
 from app.jobs.events import FinishedJob
@@ -170,21 +168,22 @@ def _assumed(job: Job) -> Problem:
 
 
 def _set(actor: Actor, rule: TicketRule, values: Mapping[str, Any]) -> None:
-    for name in FIELDS:
-        if name in values:
-            setattr(rule, name, values[name])
-    rule.name = (rule.name or "").strip()
-    if not rule.name:
-        raise InvalidInput(name="Give it a name: it stands in the history of the tickets that it decides.")
-    rule.tag = (rule.tag or "").strip().lower() or None
-    names = queries_rules.environment_names(rule.environments)
-    rule.environments = ", ".join(names) or None
-    if rule.playbook_id is not None and not queries_rules.playbook_names(actor, {rule.playbook_id}):
+    given = {name: values[name] for name in FIELDS if name in values}
+    if "name" in given:
+        given["name"] = given["name"].strip()
+        if not given["name"]:
+            raise InvalidInput(name="Give it a name: it stands in the history of the tickets that it decides.")
+    if "tag" in given:
+        given["tag"] = (given["tag"] or "").strip().lower() or None
+    if "environments" in given:
+        given["environments"] = ", ".join(queries_rules.environment_names(given["environments"])) or None
+    playbook_id, assignee_id = given.get("playbook_id"), given.get("assignee_id")
+    if playbook_id is not None and not queries_rules.playbook_names(actor, {playbook_id}):
         raise InvalidInput(playbook_id="No playbook with this id was ever launched in your tenant.")
-    if rule.assignee_id is not None:
-        user = db.session.scalars(scoped(actor, User).where(User.id == rule.assignee_id)).one_or_none()
-        if user is None or not user.is_active or user.is_system:
-            raise InvalidInput(assignee_id="There is no active person with this id in your tenant.")
+    if assignee_id is not None and queries.active_person(assignee_id) is None:
+        raise InvalidInput(assignee_id="There is no active person with this id in your tenant.")
+    for name, value in given.items():
+        setattr(rule, name, value)
 
 
 def _told(values: Mapping[str, Any]) -> dict[str, Any]:

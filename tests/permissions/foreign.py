@@ -50,6 +50,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),
     ("/", "launch_uuid", lambda _owner, held: held.launch_uuid),
     ("/", "job_id", lambda _owner, held: held.job_id),
+    ("/workers/", "worker_id", lambda _owner, _held: UNKNOWN_NUMBER),  # workers are nobody's
     ("/", "rule_id", lambda _owner, held: held.rule_id),
     ("/", "ticket_id", lambda _owner, held: held.ticket_id),
 )

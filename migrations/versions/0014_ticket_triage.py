@@ -1,7 +1,7 @@
 """Tickets: triage, merging, priority rules and time targets.
 
-Revision: 0013
-After: 0012
+Revision: 0014
+After: 0013
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 import portable
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 COLUMNS = (
     ("acknowledged_by", sa.Integer()),
