@@ -1,7 +1,7 @@
 """Tickets: triage, merging, priority rules and time targets.
 
-Revision: 0014
-After: 0013
+Revision: 0015
+After: 0014
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 import portable
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 COLUMNS = (
     ("acknowledged_by", sa.Integer()),
