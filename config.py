@@ -21,6 +21,12 @@ ROOT = Path(__file__).resolve().parent
 # Keys that people paste from examples; a start with one of them is refused (ASVS 5.0 13.2.3).
 WELL_KNOWN_KEYS = frozenset({"changeme", "secret", "dev", "development", "password", "millwright"})
 MINIMUM_KEY_LENGTH = 32
+# Without shell: whoever needs a shell writes a playbook that somebody approves.
+ADHOC_MODULES = (
+    "ping setup stat service_facts package_facts find getent command service systemd_service package apt dnf user "
+    "group file copy lineinfile reboot hostname cron wait_for uri"
+)
+ADHOC_OPERATOR_MODULES = "ping setup stat service_facts package_facts"
 
 
 class SettingsError(RuntimeError):
@@ -105,6 +111,14 @@ class Settings(BaseSettings):
         60, ge=0, description="A run waiting this long for its servers is overtaken by nobody any more."
     )
     drain_seconds: int = Field(60, ge=0, description="What running runs get when a worker is stopped.")
+    adhoc_modules: list[str] = Field(
+        default_factory=lambda: [f"ansible.builtin.{name}" for name in ADHOC_MODULES.split()],
+        description="JSON list of the modules that administrators may run by themselves, without a playbook.",
+    )
+    adhoc_operator_modules: list[str] = Field(
+        default_factory=lambda: [f"ansible.builtin.{name}" for name in ADHOC_OPERATOR_MODULES.split()],
+        description="JSON list of those that operators may run too; the default ones change nothing.",
+    )
     max_job_log_bytes: int = Field(104_857_600, ge=1_048_576, description="Kept log text of one job.")
     job_log_days: int = Field(
         90, ge=0, description="Log lines and task results are removed after this time; 0 keeps them. Jobs stay."

@@ -40,7 +40,12 @@ MODEL_MODULES = (
 # Faces of a slice beside its web.py and api.py, after them: each exposes blueprint, blueprints or both.
 FURTHER_FACES: tuple[str, ...] = ("app.inventory.api_groups",)
 # Connected at start: they register job kinds and listen to signals.
-SUBSCRIBERS = ("app.jobs.subscribers", "app.playbooks.job_kind", "app.tickets.subscribers")
+SUBSCRIBERS = (
+    "app.jobs.subscribers",
+    "app.playbooks.job_kind",
+    "app.playbooks.job_kind_adhoc",
+    "app.tickets.subscribers",
+)
 TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks")
 # What each slice sees to at every start, "module:function"; the function takes the tenant's system actor, makes what
 # is missing and leaves the rest alone.

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     PLAYBOOK_APPROVE = "playbook:approve"
     JOB_VIEW = "job:view"
     JOB_LAUNCH = "job:launch"
+    JOB_ADHOC = "job:adhoc"  # any module of the allow-list; operators run the reading ones with job:launch
     JOB_CANCEL = "job:cancel"
     TICKET_VIEW = "ticket:view"
     TICKET_EDIT = "ticket:edit"

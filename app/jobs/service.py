@@ -49,6 +49,7 @@ class Submission:
     relaunch_of: int | None = None
     extra_vars: dict[str, Any] = field(default_factory=dict)
     secret_inputs: dict[str, Any] = field(default_factory=dict)
+    noted: dict[str, Any] = field(default_factory=dict)  # more for the audit entry, e.g. a module's name
 
 
 def secret_context(launch_uuid: str, tenant_id: int) -> str:
@@ -113,6 +114,7 @@ def submit(actor: Actor, submission: Submission) -> Launch:
             "server_ids": targets[:50],
             "check": submission.is_check,
             "source": submission.source,
+            **submission.noted,
         },
     )
     _ring_when_committed(run)

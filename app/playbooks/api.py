@@ -21,7 +21,16 @@ from app.jobs import queries as job_queries
 from app.jobs.listings import job_rows, launch_rows
 from app.jobs.models import Launch
 from app.jobs.schemas import JobSchema, LaunchSchema
-from app.playbooks import api_projects, projects, queries, service, service_approval, service_content
+from app.playbooks import (
+    api_adhoc,
+    api_projects,
+    projects,
+    queries,
+    service,
+    service_adhoc,
+    service_approval,
+    service_content,
+)
 from app.playbooks.models import Playbook
 from app.playbooks.schemas import (
     AdoptSchema,
@@ -63,7 +72,7 @@ class _UploadBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no
 
 uploads = _UploadBlueprint("playbook_uploads_api", __name__, description="Playbooks, their content and approval")
 launches = Blueprint("playbook_launches_api", __name__, description="Launching playbooks")
-blueprints = (blueprint, uploads, launches, api_projects.blueprint)
+blueprints = (blueprint, uploads, launches, api_adhoc.blueprint, api_projects.blueprint)
 ANY_CONTENT = {
     "requestBody": {
         "content": {
@@ -224,7 +233,7 @@ def _launch_once(operation: str, body: Any, start: Callable[[], Launch]) -> tupl
     actor = current_actor()
     key = request.headers.get("Idempotency-Key")
     uuid, replayed = once(actor, key, operation, body, "launch", lambda: start().uuid)
-    launch = service.get_launch(actor, uuid)
+    launch = job_queries.get_launch(actor, uuid)
     return launch, {"Location": f"/api/v1/launches/{uuid}", **({"Idempotent-Replayed": "true"} if replayed else {})}
 
 
@@ -281,7 +290,7 @@ def relaunch(data: dict[str, Any], launch_uuid: Any) -> Any:
     changes = {name: value for name, value in data.items() if name != "only"}
 
     def start() -> Launch:
-        return service.relaunch(current_actor(), str(launch_uuid), only=data["only"], changes=changes)
+        return service_adhoc.relaunch_any(current_actor(), str(launch_uuid), only=data["only"], changes=changes)
 
     launch, headers = _launch_once(f"relaunch {launch_uuid}", data, start)
     return launch_rows([launch])[0], 202, headers

@@ -108,11 +108,7 @@ def _parameters(request: RunRequest, hosts: RunHosts) -> dict[str, Any]:
     inputs = request.inputs
     parameters: dict[str, Any] = {
         "playbook": inputs["file_path"],
-        "hosts": hosts.hosts,
-        "groups": hosts.groups,
-        "all_vars": hosts.all_vars,
-        "templates_in_inventory": hosts.has_templates,
-        "known_hosts": hosts.known_hosts,
+        **hosts.parameters,
         "extra_vars": {**inputs.get("extra_vars", {}), **request.secret_inputs},
         "forks": inputs.get("forks", 5),
         "check": request.is_check,

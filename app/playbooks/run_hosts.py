@@ -37,6 +37,17 @@ class RunHosts:
     files: tuple[RunFile, ...] = field(default=())
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """The part of a RunSpec's parameters that says where it runs."""
+        return {
+            "hosts": self.hosts,
+            "groups": self.groups,
+            "all_vars": self.all_vars,
+            "templates_in_inventory": self.has_templates,
+            "known_hosts": self.known_hosts,
+        }
+
+    @property
     def has_templates(self) -> bool:
         """Whether a variable holds a template. Only administrators can store one: it is evaluated as at the shell."""
         own = (host["vars"] for host in self.hosts)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.actor import Actor
@@ -22,29 +20,14 @@ from app.jobs.service import Submission
 from app.jobs.status import JOB_FINAL, JobStatus, LockMode
 from app.playbooks import content, queries
 from app.playbooks.declarations import VariableType, parse_specs
+from app.playbooks.launch_options import LaunchOptions as LaunchOptions
+from app.playbooks.launch_options import check_options
 from app.playbooks.models import Playbook
 from app.playbooks.targets import Selection, active_hostnames, choose_servers
 from app.playbooks.variables import CheckedVariables, check_variables
 
 PRODUCTION = "production"  # environment whose servers ask for the playbook's name
-MAX_FORKS = 500
-MAX_VERBOSITY = 4
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}\Z")  # never an option, never a file (T-ARGS)
 _OPTIONS = ("check", "diff", "tags", "skip_tags", "forks", "verbosity", "timeout_seconds")
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchOptions:
-    """How to run, beside what and where. Tags are Ansible's."""
-
-    check: bool = False
-    diff: bool = False
-    tags: tuple[str, ...] = ()
-    skip_tags: tuple[str, ...] = ()
-    forks: int = 5
-    verbosity: int = 0
-    timeout_seconds: int | None = None  # None: the playbook's, else the setting's
-    extra_vars: Mapping[str, Any] = field(default_factory=dict)
 
 
 def launch_playbook(
@@ -68,7 +51,7 @@ def launch_playbook(
     options = options or LaunchOptions()
     playbook = queries.get_playbook(actor, playbook_id)
     revision_id = _runnable_revision(actor, playbook)
-    _check_options(options)
+    check_options(options)
     checked = _variables(actor, playbook, options.extra_vars)
     servers = choose_servers(actor, selection)
     if confirmed_by_name is not None and not options.check and confirmed_by_name.strip() != playbook.name:
@@ -134,7 +117,7 @@ def relaunch(
         extra_vars=given,
     )
     if selection is None:
-        selection = Selection(server_ids=tuple(_servers_of(actor, old, only)))
+        selection = Selection(server_ids=tuple(servers_of_launch(actor, old, only)))
     return launch_playbook(
         actor, old.subject_id, selection=selection, options=options, source=source, relaunch_of=old.id
     )
@@ -188,22 +171,6 @@ def _refuse_production(playbook: Playbook, servers: Sequence[Server]) -> None:
         )
 
 
-def _check_options(options: LaunchOptions) -> None:
-    errors: dict[str, str] = {}
-    for name, tags in (("tags", options.tags), ("skip_tags", options.skip_tags)):
-        if len(tags) > 50 or not all(isinstance(tag, str) and _TAG.match(tag) for tag in tags):
-            errors[name] = "Give at most 50 tags of letters, digits and _ . : -, none beginning with -."
-    if not 1 <= options.forks <= MAX_FORKS:
-        errors["forks"] = f"Between 1 and {MAX_FORKS}."
-    if not 0 <= options.verbosity <= MAX_VERBOSITY:
-        errors["verbosity"] = f"Between 0 and {MAX_VERBOSITY}."
-    longest = settings().job_timeout_limit_seconds
-    if options.timeout_seconds is not None and not 5 <= options.timeout_seconds <= longest:
-        errors["timeout_seconds"] = f"Between 5 and {longest} seconds."
-    if errors:
-        raise InvalidInput(**errors)
-
-
 def _variables(actor: Actor, playbook: Playbook, given: Mapping[str, Any]) -> CheckedVariables:
     specs = parse_specs(playbook.variable_specs)
     checked = check_variables(specs, playbook.variables or {}, given)
@@ -249,7 +216,12 @@ def _secrets_of(launch: Launch) -> dict[str, Any]:
     return secrets
 
 
-def _servers_of(actor: Actor, old: Launch, only: str) -> Sequence[int]:
+def servers_of_launch(actor: Actor, old: Launch, only: str) -> Sequence[int]:
+    """Return the ids of an earlier launch's servers, or of those where it failed.
+
+    InvalidInput for another word than "all" or "failed", Conflict when nothing failed.
+    """
+    require(actor, Permission.JOB_LAUNCH)
     if only not in ("all", "failed"):
         raise InvalidInput(only="Either 'failed' or 'all'.")
     statement = scoped(actor, Job).with_only_columns(Job.server_id).where(Job.launch_id == old.id)

@@ -28,29 +28,36 @@ def _whole(text: str, default: int | None) -> Any:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else text
 
 
-def read_launch_form(playbook_id: int, specs: Sequence[VariableSpec], form: MultiDict[str, str]) -> dict[str, Any]:
-    """Return loaded NewLaunchSchema data; InvalidInput with the schema's names for what cannot be read."""
-    values = {spec.name: read_typed(spec, form.getlist(f"var_{spec.name}")) for spec in specs}
-    data = {
-        "playbook_id": playbook_id,
+def where_and_how(form: MultiDict[str, str]) -> dict[str, Any]:
+    """Return what every launch form says of servers and options, with the schema's names; unread numbers stay text."""
+    return {
         "server_ids": [_whole(text, None) for text in form.getlist("server_ids")],
         "groups": form.getlist("groups"),
         "server_tags": form.getlist("tags"),
         "environment": form.get("environment") or None,
         "limit": form.get("limit") or None,
+        "check": "check" in form,
+        "diff": "diff" in form,
+        "forks": _whole(form.get("forks", ""), 5),
+        "verbosity": _whole(form.get("verbosity", ""), 0),
+        "timeout_seconds": _whole(form.get("timeout", ""), None),
+    }
+
+
+def read_launch_form(playbook_id: int, specs: Sequence[VariableSpec], form: MultiDict[str, str]) -> dict[str, Any]:
+    """Return loaded NewLaunchSchema data; InvalidInput with the schema's names for what cannot be read."""
+    values = {spec.name: read_typed(spec, form.getlist(f"var_{spec.name}")) for spec in specs}
+    data = {
+        **where_and_how(form),
+        "playbook_id": playbook_id,
         # An emptied field takes the default away; a field that was not sent leaves it.
         "extra_vars": {
             spec.name: values[spec.name]
             for spec in specs
             if values[spec.name] is not None or (f"var_{spec.name}" in form and spec.type is not VariableType.SECRET)
         },
-        "check": "check" in form,
-        "diff": "diff" in form,
         "tags": _words(form.get("run_tags", "")),
         "skip_tags": _words(form.get("skip_tags", "")),
-        "forks": _whole(form.get("forks", ""), 5),
-        "verbosity": _whole(form.get("verbosity", ""), 0),
-        "timeout_seconds": _whole(form.get("timeout", ""), None),
     }
     return load(NewLaunchSchema(), data)
 

@@ -25,6 +25,7 @@ verbosity                  0 to 4
 remote_user                login name
 connect_timeout            seconds, default 10
 inject_facts               False: facts are reachable as ``ansible_facts`` only
+result_format              "yaml": results of tasks are printed so, over many lines; else JSON
 ansible_playbook           absolute path of the executable; default: the one beside this interpreter
 max_log_bytes              cap of each host's output, default 100 MiB (read by the supervisor)
 grace_seconds              from the polite stop to the kill, default 5 (read by the supervisor)

@@ -154,6 +154,7 @@ def _settings(parameters: Mapping[str, Any], workspace: Workspace) -> str:
         f"callback_plugins = {plugins}\n"
         "interpreter_python = auto_silent\n"
         "nocows = True\n"
+        f"callback_result_format = {'yaml' if parameters.get('result_format') == 'yaml' else 'json'}\n"
         f"timeout = {int(parameters.get('connect_timeout') or 10)}\n"
         f"local_tmp = {workspace.tmp}\n"
         f"roles_path = {project / 'roles'}\n"

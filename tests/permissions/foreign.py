@@ -44,6 +44,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "group_id", lambda _owner, held: held.group_id),
     ("/audit/", "entry_id", _entry),
     ("/api/v1/audit-logs/", "entry_id", _entry),
+    ("/", "worker_id", lambda _owner, _held: UNKNOWN_NUMBER),  # no tenant owns a worker
     ("/", "server_id", lambda _owner, held: held.server_id),
     ("/", "playbook_id", lambda _owner, held: held.playbook_id),
     ("/", "revision_id", _revision),

@@ -2,6 +2,7 @@
 const SHOWN = 12;
 
 export default function picker(form) {
+  const reading = JSON.parse(form.dataset.reading || "[]"); // modules that change nothing
   const part = (name) => form.querySelector(`[data-picker="${name}"]`);
   const rows = [...form.querySelectorAll("[data-server]")].map((label) => ({
     label, box: label.querySelector("input"), name: label.dataset.name, environment: label.dataset.environment, tags: JSON.parse(label.dataset.tags),
@@ -22,15 +23,16 @@ export default function picker(form) {
     const production = list.filter((r) => r.environment === "production").length;
     const n = list.length === 1 ? "1 server" : `${list.length} servers`;
     const check = form.elements.check?.checked;
+    const harmless = check || reading.includes(form.elements.module?.value);
     const limit = form.elements.limit?.value.trim();
     part("count").textContent = `${list.length} chosen`;
     part("plan").textContent = list.length === 0
       ? `Choose servers, then ${form.dataset.playbook} can be launched.`
       : `${form.dataset.playbook} ${check ? "is tried on" : "runs on"} ${n}${limit ? `, narrowed to “${limit}”` : ""}.${check ? " Nothing is changed." : ""}`;
     part("preview").replaceChildren(...list.slice(0, SHOWN).map((r) => item(r.name)), ...(list.length > SHOWN ? [item(`and ${list.length - SHOWN} more`)] : []));
-    part("production").hidden = !production || check;
+    part("production").hidden = !production || harmless;
     part("production").lastElementChild.textContent = `${production} of them ${production === 1 ? "is a production server" : "are production servers"}.`;
-    const ask = Boolean(production) && !check;
+    const ask = Boolean(production) && !harmless;
     part("confirm").hidden = !ask;
     part("confirm").classList.remove("no-js");
     form.elements.confirm_name.required = ask;
