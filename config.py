@@ -7,6 +7,7 @@ is dropped. Giving both is an error. Units stand in the names.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from collections.abc import Mapping
@@ -75,6 +76,33 @@ class Settings(BaseSettings):
     )
     approve_own_content: bool = Field(
         True, description="false: whoever brought content in may not be the one who approves it (four eyes)."
+    )
+
+    # Content of projects
+    git_allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description='JSON list of hosts to clone from, "*.example.org" too; any public one when empty.',
+    )
+    git_allowed_networks: list[str] = Field(
+        default_factory=list,
+        description="JSON list of networks (CIDR) whose addresses git may reach although they are not public.",
+    )
+    git_local_root: Path | None = Field(
+        None, description="Folder on the workers whose repositories may be cloned as file:// URLs; none by default."
+    )
+    project_sync_seconds: int = Field(600, ge=10, le=7200, description="Longest time that one project sync may take.")
+    project_clone_bytes: int = Field(268_435_456, ge=1_048_576, description="Disk that one project sync may use.")
+    project_max_files: int = Field(2000, ge=1, le=20_000, description="Files of one project.")
+    project_max_bytes: int = Field(33_554_432, ge=65_536, description="Size of one project's files together.")
+    archive_max_bytes: int = Field(8_388_608, ge=65_536, description="Largest archive that can be uploaded.")
+    galaxy_server: str = Field(
+        "https://galaxy.ansible.com", description="Where roles and collections of a requirements.yml come from."
+    )
+    requirements_pinned: bool = Field(
+        False, description="Refuse a requirements.yml with an entry that names no exact version; a warning otherwise."
+    )
+    requirements_max_bytes: int = Field(
+        67_108_864, ge=65_536, description="Unpacked size of all roles and collections of one project's requirements."
     )
 
     # Web
@@ -169,6 +197,13 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite:/// or mysql+pymysql://")
         return value
 
+    @field_validator("git_allowed_networks")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for text in value:
+            ipaddress.ip_network(text)
+        return value
+
     @model_validator(mode="after")
     def _five_keys(self) -> Settings:
         keys = [self.secret_key, self.api_key_pepper, self.password_pepper, self.audit_key, self.master_key]
@@ -185,6 +220,11 @@ class Settings(BaseSettings):
     def spool_root(self) -> Path:
         """Folder of the runs' log spools on this machine."""
         return self.data_dir / "spool"
+
+    @property
+    def sync_root(self) -> Path:
+        """Folder of what project syncs fetch, on this machine; emptied after each."""
+        return self.data_dir / "sync"
 
     @property
     def key_root(self) -> Path:

@@ -38,7 +38,7 @@ MODEL_MODULES = (
     "app.tickets.models_rules",
 )
 # Faces of a slice beside its web.py and api.py, after them: each exposes blueprint, blueprints or both.
-FURTHER_FACES: tuple[str, ...] = ("app.inventory.api_groups",)
+FURTHER_FACES: tuple[str, ...] = ("app.inventory.api_groups", "app.playbooks.api_sources", "app.playbooks.web_sources")
 # Connected at start: they register job kinds and listen to signals.
 SUBSCRIBERS = (
     "app.jobs.subscribers",
@@ -46,7 +46,7 @@ SUBSCRIBERS = (
     "app.playbooks.job_kind_adhoc",
     "app.tickets.subscribers",
 )
-TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks")
+TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks", "app.playbooks.tasks")
 # What each slice sees to at every start, "module:function"; the function takes the tenant's system actor, makes what
 # is missing and leaves the rest alone.
 FIRST_START: tuple[str, ...] = (
@@ -65,6 +65,7 @@ CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("clocks of tickets", 15.0, True, "app.tickets.keeping:watch_clocks"),
     ("closing of resolved tickets", 300.0, True, "app.tickets.keeping:close_resolved"),
     ("overdue connection tests", 10.0, False, "app.inventory.connection_test:ring_overdue_tests"),
+    ("overdue project syncs", 10.0, False, "app.playbooks.sync_work:ring_overdue_syncs"),
     ("clearing away of sessions, tries and idempotency keys", 600.0, False, "app.accounts.pruning:prune_accounts"),
     ("steps of audit verifications", 1.0, False, "app.audit.walks:step_walks"),
     ("audit verifications that are due", 300.0, False, "app.audit.walks:begin_due_walks"),

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.support.parts",
     "tests.support.databases",
     "tests.support.application",
+    "tests.support.git_repositories",
     "tests.support.hosts",
     "tests.support.chroot_hosts",
     "tests.support.redis",

@@ -8,9 +8,11 @@ from typing import Any
 
 from flask import Flask
 
+from app.core.clock import utc_now
 from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
 from app.inventory.models import HostKey
+from app.playbooks.models import ProjectSync, SyncStatus
 from tests import factories
 from tests.factories import PersonMade
 
@@ -29,6 +31,7 @@ class Holdings:
     playbook_id: int
     project_id: int
     project_uuid: str
+    sync_uuid: str
     launch_uuid: str
     job_id: str
     ticket_id: str
@@ -64,6 +67,12 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         db.session.add(key)
         db.session.flush()
         key_id = key.id
+        sync = ProjectSync(
+            tenant_id=owner.tenant_id, project_id=shown[0]["id"], status=SyncStatus.FAILED, finished_at=utc_now()
+        )
+        db.session.add(sync)
+        db.session.flush()
+        sync_uuid = sync.uuid
     return Holdings(
         owner.id,
         server["id"],
@@ -72,6 +81,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         playbook["id"],
         shown[0]["id"],
         shown[0]["uuid"],
+        sync_uuid,
         job["launch_uuid"],
         job["job_id"],
         ticket["ticket_id"],

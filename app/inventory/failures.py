@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from app.inventory.bounded_process import Finished
 from app.inventory.for_run import HostConnection
+from app.runners.bounded_process import Finished
 
 
 class Outcome(StrEnum):

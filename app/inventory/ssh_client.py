@@ -9,10 +9,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.inventory import bounded_process
-from app.inventory.bounded_process import Finished
 from app.inventory.for_run import HostConnection
 from app.inventory.models_kept import CredentialKind
+from app.runners import bounded_process
+from app.runners.bounded_process import Finished
 
 CONNECT_SECONDS = 8
 SCAN_SECONDS = 15

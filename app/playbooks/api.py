@@ -24,7 +24,6 @@ from app.jobs.schemas import JobSchema, LaunchSchema
 from app.playbooks import (
     api_adhoc,
     api_projects,
-    projects,
     queries,
     service,
     service_adhoc,
@@ -33,7 +32,6 @@ from app.playbooks import (
 )
 from app.playbooks.models import Playbook
 from app.playbooks.schemas import (
-    AdoptSchema,
     ApproveSchema,
     ContentSchema,
     EditSchema,
@@ -48,7 +46,6 @@ from app.playbooks.schemas import (
     to_options,
     to_selection,
 )
-from app.playbooks.schemas_projects import ProjectSchema
 from app.playbooks.targets import Selection
 from app.playbooks.uploads import form_to_upload
 
@@ -196,24 +193,6 @@ def approve_playbook(data: dict[str, Any], playbook_id: int) -> Any:
 def revoke_approval(playbook_id: int) -> Any:
     """Withdraw the approval of the present content."""
     return _shown(service_approval.revoke_approval(current_actor(), playbook_id))
-
-
-@blueprint.post("/playbook-projects")
-@blueprint.arguments(AdoptSchema)
-@blueprint.response(201, ProjectSchema)
-@documented(blueprint, 409, 413, 415)
-def adopt_project(_data: dict[str, Any]) -> Any:
-    """Adopt the sample project, or bring it to the installed state."""
-    project = projects.adopt_sample_project(current_actor())
-    return project, 201, {"Location": f"/api/v1/playbook-projects/{project.uuid}"}
-
-
-@blueprint.post("/playbook-projects/<uuid:project_uuid>/sync")
-@blueprint.response(200, ProjectSchema)
-@documented(blueprint, 404, 409)
-def sync_project(project_uuid: Any) -> Any:
-    """Read the project's files again: the sample project from the installation."""
-    return projects.sync_project(current_actor(), str(project_uuid))
 
 
 KEY = {

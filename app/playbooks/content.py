@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import undefer
 
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import InvalidInput, NotFound
+from app.core.runtime import settings
 from app.core.tenancy import scoped
 from app.playbooks.models import PlaybookContent, PlaybookProject, ProjectFile, ProjectRevision
-from app.playbooks.paths import check_path
+from app.playbooks.paths import is_storable
 
-MAX_FILES = 500
-MAX_PROJECT_BYTES = 8_388_608
+MAX_FILE_BYTES = 8_388_608  # of one file: a row has to fit into max_allowed_packet (16 MiB by default on MariaDB)
 _MODES = {False: "100644", True: "100755"}  # as git writes them
 
 
@@ -56,56 +57,97 @@ def manifest_hash(files: Iterable[tuple[str, bool, str]]) -> str:
     return digest.hexdigest()
 
 
-def store_content(actor: Actor, data: bytes) -> PlaybookContent:
-    """Return the row of these bytes in the actor's tenant, inserted when there is none yet (flushed)."""
-    digest = sha256_hex(data)
-    find = scoped(actor, PlaybookContent).where(PlaybookContent.sha256 == digest)
-    found = db.session.scalar(find)
-    if found is not None:
-        return found
-    made = PlaybookContent(tenant_id=actor.tenant_id, sha256=digest, size=len(data), data=data)
-    try:
-        with db.session.begin_nested():
-            db.session.add(made)
-    except IntegrityError:  # somebody stored the same bytes in the meantime
-        return db.session.scalars(find).one()
-    return made
+def store_contents(actor: Actor, blobs: Iterable[bytes]) -> dict[str, int]:
+    """Store these bytes in the actor's tenant as far as they are not there; return content ids by SHA-256 (flushed)."""
+    wanted = {sha256_hex(data): data for data in blobs}
+    known = _known_contents(actor, list(wanted))
+    for digest in sorted(wanted.keys() - known.keys()):
+        made = PlaybookContent(tenant_id=actor.tenant_id, sha256=digest, size=len(wanted[digest]), data=wanted[digest])
+        try:
+            with db.session.begin_nested():
+                db.session.add(made)
+        except IntegrityError:  # somebody stored the same bytes in the meantime
+            known |= _known_contents(actor, [digest])
+            continue
+        known[digest] = made.id
+        db.session.expunge(made)  # its bytes need not stay in memory
+    return known
 
 
-def make_revision(actor: Actor, project: PlaybookProject, files: Mapping[str, SourceFile]) -> ProjectRevision:
+def _known_contents(actor: Actor, digests: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(digests), 500):
+        rows = db.session.execute(
+            select(PlaybookContent.sha256, PlaybookContent.id).where(
+                PlaybookContent.tenant_id == actor.tenant_id,
+                PlaybookContent.sha256.in_(digests[start : start + 500]),
+            )
+        )
+        found.update({row.sha256: row.id for row in rows})
+    return found
+
+
+def make_revision(
+    actor: Actor,
+    project: PlaybookProject,
+    files: Mapping[str, SourceFile],
+    *,
+    packs: Mapping[str, bytes] | None = None,
+    **facts: Any,
+) -> ProjectRevision:
     """Store ``files`` as the project's newest revision and put it in force; the same files make no new one.
 
+    ``packs`` are roles and collections of its requirements by their path (``requirements``), ``facts`` further columns
+    of the revision (commit, entries, requirements).
     Raises InvalidInput for a path that is not allowed, too many files or too many bytes.
     """
-    if not 1 <= len(files) <= MAX_FILES:
-        raise InvalidInput(f"A project has 1 to {MAX_FILES} files; this one has {len(files)}.")
-    if sum(len(file.data) for file in files.values()) > MAX_PROJECT_BYTES:
-        raise InvalidInput(f"The files of a project may have {MAX_PROJECT_BYTES // 1_048_576} MiB together.")
-    for path in files:
-        check_path(path)
-    whole = manifest_hash((path, file.executable, sha256_hex(file.data)) for path, file in files.items())
+    check_files(files)
+    every = {**files, **{path: SourceFile(data) for path, data in (packs or {}).items()}}
+    digests = {path: sha256_hex(file.data) for path, file in every.items()}
+    whole = manifest_hash((path, file.executable, digests[path]) for path, file in every.items())
     current = revision_of(actor, project)
     if current is not None and current.manifest_hash == whole:
         return current
     revision = ProjectRevision(
-        tenant_id=actor.tenant_id, project_id=project.id, manifest_hash=whole, created_by=actor.user_id
+        tenant_id=actor.tenant_id,
+        project_id=project.id,
+        manifest_hash=whole,
+        created_by=actor.user_id,
+        file_count=len(every),
+        total_bytes=sum(len(file.data) for file in every.values()),
+        **facts,
     )
     db.session.add(revision)
     db.session.flush()
-    for path, file in sorted(files.items()):
-        content = store_content(actor, file.data)
-        db.session.add(
-            ProjectFile(
-                tenant_id=actor.tenant_id,
-                revision_id=revision.id,
-                content_id=content.id,
-                path=path,
-                executable=file.executable,
-            )
-        )
+    contents = store_contents(actor, (file.data for file in every.values()))
+    rows = [
+        {
+            "tenant_id": actor.tenant_id,
+            "revision_id": revision.id,
+            "content_id": contents[digests[path]],
+            "path": path,
+            "executable": file.executable,
+        }
+        for path, file in sorted(every.items())
+    ]
+    db.session.execute(insert(ProjectFile), rows)
     project.revision_id = revision.id
     db.session.flush()
     return revision
+
+
+def check_files(files: Mapping[str, SourceFile]) -> None:
+    """Raise InvalidInput unless these files may together be a project."""
+    most, size = settings().project_max_files, settings().project_max_bytes
+    if not 1 <= len(files) <= most:
+        raise InvalidInput(f"A project has 1 to {most} files; this one has {len(files)}.")
+    if sum(len(file.data) for file in files.values()) > size:
+        raise InvalidInput(f"The files of a project may have {size // 1_048_576} MiB together.")
+    for path, file in files.items():
+        if not is_storable(path):
+            raise InvalidInput(file_path=f"A file cannot be stored under the name {path[:100]!a}. Rename it.")
+        if len(file.data) > MAX_FILE_BYTES:
+            raise InvalidInput(f"{path} is larger than {MAX_FILE_BYTES // 1_048_576} MiB.")
 
 
 def revision_of(actor: Actor, project: PlaybookProject) -> ProjectRevision | None:
@@ -171,3 +213,13 @@ def file_sizes(actor: Actor, revision_id: int) -> Sequence[tuple[str, int]]:
         .order_by(ProjectFile.path)
     ).all()
     return [(path, size) for path, size in rows]
+
+
+def file_ids(actor: Actor, revision_id: int) -> dict[str, tuple[int, bool]]:
+    """Return (content id, executable) of every file of a revision by path."""
+    rows = db.session.execute(
+        select(ProjectFile.path, ProjectFile.content_id, ProjectFile.executable).where(
+            ProjectFile.tenant_id == actor.tenant_id, ProjectFile.revision_id == revision_id
+        )
+    )
+    return {row.path: (row.content_id, row.executable) for row in rows}

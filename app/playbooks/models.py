@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Computed, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Computed, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.column_types import BigIntPK, JsonValue, LongBytes, UTCDateTime, ascii_binary, enum_column
+from app.core.column_types import BigIntPK, JsonValue, LongBytes, LongText, UTCDateTime, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Created, Timestamped
 from app.core.table import HasUuid, table_args, tenant_key
@@ -33,11 +34,38 @@ class ApprovalKind(StrEnum):
     BRANCH = "branch"  # by the project's rule: commits of this branch are approved as they come in
 
 
+class CredentialKind(StrEnum):
+    """How a project signs in to its git server."""
+
+    NONE = "none"
+    SSH_KEY = "ssh_key"
+    TOKEN = "token"  # noqa: S105 - the name of a kind; over HTTPS
+
+
+class SyncStatus(StrEnum):
+    """States of one reading of a project's source."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+SYNC_OPEN = (SyncStatus.PENDING, SyncStatus.RUNNING)
+SYNC_TRANSITIONS: Mapping[SyncStatus, frozenset[SyncStatus]] = {
+    SyncStatus.PENDING: frozenset({SyncStatus.RUNNING, SyncStatus.FAILED}),
+    SyncStatus.RUNNING: frozenset({SyncStatus.SUCCESS, SyncStatus.FAILED}),
+}
+
+
 class PlaybookProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     """A set of files that playbooks lie in. ``revision_id`` is the one in force.
 
     ``approved_branch`` with the address and the person beside it is the rule that approves what a sync brings; it
     holds only while the project still reads that branch from that address.
+    ``git_branch`` None: the remote's HEAD. ``git_subfolder``: only what lies below it. ``git_host_keys`` are accepted
+    ssh host keys ("type base64" lines), ``git_offered_keys`` what the host showed and nobody accepted yet.
+    ``sync_error`` says why the newest sync failed, None after a good one.
     """
 
     __tablename__ = "playbook_projects"
@@ -49,6 +77,17 @@ class PlaybookProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     source: Mapped[ProjectSource] = mapped_column(enum_column(ProjectSource, "source"), nullable=False)
     git_url: Mapped[str | None] = mapped_column(String(500))
     git_branch: Mapped[str | None] = mapped_column(String(255))
+    git_subfolder: Mapped[str | None] = mapped_column(String(255))
+    git_host_keys: Mapped[str | None] = mapped_column(Text)
+    git_offered_keys: Mapped[str | None] = mapped_column(Text)
+    credential_kind: Mapped[str] = mapped_column(
+        String(20), nullable=False, default=CredentialKind.NONE.value, server_default=CredentialKind.NONE.value
+    )
+    credential_user: Mapped[str | None] = mapped_column(String(100))
+    credential_secret: Mapped[str | None] = mapped_column(Text)  # encrypted, core/crypto
+    sync_on_launch: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
+    synced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    sync_error: Mapped[str | None] = mapped_column(String(1000))
     engine: Mapped[str] = mapped_column(String(50), nullable=False, default="default", server_default="default")
     revision_id: Mapped[int | None] = mapped_column()  # no foreign key: revisions point here
     is_active: Mapped[bool] = mapped_column(nullable=False, default=True, server_default="1")
@@ -58,7 +97,11 @@ class PlaybookProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
 
 
 class ProjectRevision(TenantOwned, Created, Model):
-    """One state of a project's files. ``manifest_hash`` covers path, mode and content of every file."""
+    """One state of a project's files. ``manifest_hash`` covers path, mode and content of every file.
+
+    ``commit_*`` only for git. ``entries`` are the playbooks found in it (``discovery.Entry.as_json``), ``requirements``
+    the roles and collections that came with it (``requirements.Resolved.as_json``).
+    """
 
     __tablename__ = "project_revisions"
     __table_args__ = table_args(
@@ -71,7 +114,54 @@ class ProjectRevision(TenantOwned, Created, Model):
     project_id: Mapped[int] = mapped_column(nullable=False)
     manifest_hash: Mapped[str] = mapped_column(ascii_binary(64), nullable=False)
     commit_hash: Mapped[str | None] = mapped_column(ascii_binary(64))
+    commit_author: Mapped[str | None] = mapped_column(String(255))
+    commit_date: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    commit_message: Mapped[str | None] = mapped_column(Text)
+    file_count: Mapped[int | None] = mapped_column()
+    total_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    entries: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonValue)
+    requirements: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonValue)
     created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+
+
+class ProjectSync(TenantOwned, HasUuid, Created, Model):
+    """One reading of a project's source: who asked, what became of it. At most one of a project is open.
+
+    ``beat_at`` is renewed by the worker; when it grows old, the worker is dead. ``log`` is masked, at most 64 KiB.
+    """
+
+    __tablename__ = "project_syncs"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "open_project_id"),
+        Index(None, "tenant_id", "project_id", "id"),
+        Index(None, "status", "created_at"),
+        tenant_key("project_id", "playbook_projects", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(nullable=False)
+    requested_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    reason: Mapped[str] = mapped_column(String(20), nullable=False, default="request", server_default="request")
+    status: Mapped[SyncStatus] = mapped_column(
+        enum_column(SyncStatus, "status"),
+        nullable=False,
+        default=SyncStatus.PENDING,
+        server_default=SyncStatus.PENDING.value,
+    )
+    worker: Mapped[str | None] = mapped_column(String(255))
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    beat_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    commit_hash: Mapped[str | None] = mapped_column(ascii_binary(64))
+    revision_id: Mapped[int | None] = mapped_column()  # no foreign key: one that is pruned leaves the history
+    counts: Mapped[dict[str, int] | None] = mapped_column(JsonValue)
+    log: Mapped[str | None] = mapped_column(LongText, deferred=True)
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error_message: Mapped[str | None] = mapped_column(String(1000))
+    open_project_id: Mapped[int | None] = mapped_column(
+        Computed("CASE WHEN status IN ('pending', 'running') THEN project_id END", persisted=True)
+    )
 
 
 class PlaybookContent(TenantOwned, Created, Model):
@@ -134,6 +224,7 @@ class Playbook(TenantOwned, Versioned, Timestamped, Model):
     is_sliceable: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     shares_servers: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     timeout_seconds: Mapped[int | None] = mapped_column()
+    missing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)  # its file is gone in the newest revision
     active_name: Mapped[str | None] = mapped_column(
         String(255), Computed("CASE WHEN is_active = 1 THEN name END", persisted=True)
     )

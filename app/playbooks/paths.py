@@ -1,4 +1,4 @@
-"""Which paths a project's files may have. One rule for uploads, the sample project and the worker's copy."""
+"""Which paths a project's files may have. One rule for uploads, archives, git, the samples and the worker's copy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ MAX_PATH = 500  # characters; the column's width
 MAX_DEPTH = 12  # folders
 # ASCII, begins with a letter, digit or underscore: no dot files (.git), no options (-x), no escapes (%2e).
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,99}\Z")
+# What a repository or an archive may bring besides: hidden files, blanks and brackets; never . .. or .git in any case.
+_STORED = re.compile(r"(?!\.{1,2}\Z)(?!\.git\Z)(?!git~[0-9]+\Z)[A-Za-z0-9_.][A-Za-z0-9_.+@=,~ ()-]{0,99}(?<! )\Z", re.I)
 PLAYBOOK_ENDINGS = (".yml", ".yaml")
+# Where a revision keeps the roles and collections of its requirements.yml; nothing else may lie there.
+REQUIREMENTS = ".requirements"
 
 
 def check_path(path: str, *, field: str = "file_path") -> str:
@@ -26,6 +30,17 @@ def check_path(path: str, *, field: str = "file_path") -> str:
             }
         )
     return path
+
+
+def is_storable(path: str) -> bool:
+    """Say whether a file of a repository or archive can become part of a revision under this path."""
+    parts = path.split("/")
+    return (
+        0 < len(path) <= MAX_PATH
+        and len(parts) <= MAX_DEPTH + 1
+        and parts[0].lower() != REQUIREMENTS
+        and all(_STORED.match(part) for part in parts)
+    )
 
 
 def check_playbook_path(path: str, *, field: str = "file_path") -> str:

@@ -93,19 +93,6 @@ def ensure_sample_project(actor: Actor) -> None:
         log.warning("the sample project was not adopted: %s %s", error.message, error.errors)
 
 
-def sync_project(actor: Actor, project_uuid: str) -> PlaybookProject:
-    """Read a project's files again from where they come from; Conflict for an upload, which has no such place."""
-    require(actor, Permission.PLAYBOOK_EDIT)
-    project = queries.get_project(actor, project_uuid)
-    if project.source is not ProjectSource.SAMPLE:
-        raise Conflict(
-            "This project is an upload; there is nothing to read it from again. Replace the playbook's file instead: "
-            "PUT /api/v1/playbooks/{id}/content.",
-            error="no_source",
-        )
-    return adopt_sample_project(actor)
-
-
 def _apply(
     actor: Actor, playbook: Playbook, entry: Entry, revision: ProjectRevision, data: bytes, is_known: bool
 ) -> bool:

@@ -11,11 +11,13 @@ from typing import Any
 
 from app.core.errors import InvalidInput
 from app.core.yaml_gate import decode, load_plays, load_yaml
-from app.playbooks.content import MAX_FILES, MAX_PROJECT_BYTES, SourceFile
+from app.playbooks.content import SourceFile
 from app.playbooks.declarations import VariableSpec, parse_specs
 from app.playbooks.paths import check_path, check_playbook_path
 
 MANIFEST = "millwright.yml"
+MAX_FILES = 500
+MAX_PROJECT_BYTES = 8_388_608
 MAX_TAGS = 20
 _ENTRY_KEYS = {"name", "description", "file", "tags", "variables", "shares_servers", "sliceable", "timeout_seconds"}
 

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from app.core.yaml_gate import MAX_BYTES
-from app.playbooks.models import Playbook, ProjectSource
+from app.playbooks.models import Playbook
 from app.playbooks.patterns import CHARACTERS, PATTERNS
 from app.playbooks.service import LaunchOptions
 from app.playbooks.targets import NOTHING_CHOSEN, Selection
@@ -117,12 +117,6 @@ class ApproveSchema(Strict):
     manifest_hash = fields.String(
         load_default=None, validate=validate.Regexp(r"[0-9a-f]{64}\Z"), metadata={"description": "What you read."}
     )
-
-
-class AdoptSchema(Strict):
-    """POST /playbook-projects: adopt the sample project."""
-
-    source = fields.String(required=True, validate=validate.OneOf([ProjectSource.SAMPLE.value]))
 
 
 class NewLaunchSchema(Strict):

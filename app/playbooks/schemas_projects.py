@@ -10,7 +10,8 @@ from app.core.actor import Actor
 from app.playbooks import queries
 from app.playbooks.branch_rule import rule_of
 from app.playbooks.differences import FileChange, as_unified
-from app.playbooks.models import ApprovalKind, PlaybookApproval, PlaybookProject, ProjectSource
+from app.playbooks.models import ApprovalKind, CredentialKind, PlaybookApproval, PlaybookProject, ProjectSource
+from app.playbooks.project_source import MAX_SECRET, offered_keys
 from app.playbooks.queries_revisions import MAX_PAGE
 from app.playbooks.schemas import MAX_ID, PageQuery, Strict, text
 
@@ -56,7 +57,34 @@ class ApprovalQuery(PageQuery):
     revoked = fields.Boolean(load_default=None, allow_none=True)
 
 
-class ProjectEditSchema(Strict):
+class GitFields(Strict):
+    """Where a project from git is read from, and how one signs in there."""
+
+    git_url = text(1, 500, metadata={"example": "https://git.example.org/ops/plays.git", "description": "https or ssh"})
+    git_branch = text(
+        0, 200, allow_none=True, metadata={"description": "null: the remote's default branch", "example": "main"}
+    )
+    git_subfolder = text(
+        0, 255, allow_none=True, metadata={"description": "Only what lies below this folder.", "example": None}
+    )
+    credential_kind = fields.String(
+        validate=validate.OneOf([kind.value for kind in CredentialKind]), metadata={"example": "none"}
+    )
+    credential_user = text(0, 100, allow_none=True, metadata={"description": "User beside a token.", "example": None})
+    credential_secret = text(
+        0,
+        MAX_SECRET,
+        allow_none=True,
+        load_only=True,
+        metadata={
+            "description": "Private ssh key or token. Write-only: stored encrypted, never given out.",
+            "example": None,
+        },
+    )
+    sync_on_launch = fields.Boolean(metadata={"description": "Read the source again before each launch."})
+
+
+class ProjectEditSchema(GitFields):
     """What PATCH /playbook-projects/{uuid} and the settings form may change; only what is given changes."""
 
     name = text(1, 191, metadata={"example": "Web servers"})
@@ -71,6 +99,7 @@ class ProjectEditSchema(Strict):
             "example": None,
         },
     )
+    is_active = fields.Boolean(metadata={"description": "false: nothing of it is synced any more."})
     version = fields.Integer(strict=True, load_default=None, metadata={"description": "The version you read."})
 
 
@@ -94,6 +123,15 @@ class ProjectSchema(Schema):
     source = fields.Enum(ProjectSource, by_value=True)
     git_url = fields.String(allow_none=True)
     git_branch = fields.String(allow_none=True)
+    git_subfolder = fields.String(allow_none=True)
+    credential_kind = fields.String(metadata={"description": "none, ssh_key or token; the secret is never shown"})
+    credential_user = fields.String(allow_none=True)
+    offered_host_keys = fields.Method(
+        "_offered", metadata={"type": "array", "description": "Shown by the ssh host, accepted by nobody yet."}
+    )
+    sync_on_launch = fields.Boolean()
+    synced_at = fields.AwareDateTime(format="iso", allow_none=True)
+    sync_error = fields.String(allow_none=True, metadata={"description": "Why the newest sync failed."})
     engine = fields.String()
     revision_id = fields.Integer(allow_none=True, metadata={"description": "The revision in force."})
     approved_branch = fields.Function(
@@ -105,6 +143,9 @@ class ProjectSchema(Schema):
     created_at = fields.AwareDateTime(format="iso")
     updated_at = fields.AwareDateTime(format="iso")
 
+    def _offered(self, project: PlaybookProject) -> list[dict[str, str]]:
+        return [{"key_type": key.key_type, "fingerprint": key.fingerprint} for key in offered_keys(project)]
+
 
 class RevisionSchema(Schema):
     """A revision, and in files what it changed against the one before."""
@@ -112,6 +153,16 @@ class RevisionSchema(Schema):
     id = fields.Integer()
     manifest_hash = fields.String()
     commit_hash = fields.String(allow_none=True)
+    commit_author = fields.String(allow_none=True)
+    commit_date = fields.AwareDateTime(format="iso", allow_none=True)
+    commit_message = fields.String(allow_none=True)
+    file_count = fields.Integer(allow_none=True)
+    total_bytes = fields.Integer(allow_none=True)
+    requirements = fields.List(
+        fields.Dict(keys=fields.String()),
+        allow_none=True,
+        metadata={"description": "Roles and collections that came with it."},
+    )
     created_by = fields.Integer(allow_none=True)
     created_at = fields.AwareDateTime(format="iso")
     in_force = fields.Boolean()
@@ -230,7 +281,10 @@ def approval_rows(actor: Actor, approvals: list[PlaybookApproval]) -> list[dict[
 
 def revision_facts(project: PlaybookProject, revision: Any, size: Any) -> dict[str, Any]:
     """Return what RevisionSchema dumps."""
-    names = ("id", "manifest_hash", "commit_hash", "created_by", "created_at")
+    names = (
+        *("id", "manifest_hash", "commit_hash", "commit_author", "commit_date", "commit_message"),
+        *("file_count", "total_bytes", "requirements", "created_by", "created_at"),
+    )
     return {
         **{name: getattr(revision, name) for name in names},
         "in_force": revision.id == project.revision_id,

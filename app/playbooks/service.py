@@ -146,6 +146,12 @@ def _runnable_revision(actor: Actor, playbook: Playbook) -> int:
             f"The playbook '{playbook.name}' is deactivated. Activate it, or choose another one.",
             error="playbook_inactive",
         )
+    if playbook.missing_since is not None:
+        raise Conflict(
+            f"The file {playbook.file_path} is missing in the newest revision of its project. Bring it back there, "
+            "or launch another playbook.",
+            error="file_missing",
+        )
     if queries.approval_of(actor, playbook) is None:
         names = queries.approver_names(actor)
         who = f" ({', '.join(names)})" if names else ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete
-
 from app.audit import service as audit
 from app.audit.resource import Resource
 from app.core.actor import Actor
@@ -17,10 +15,10 @@ from app.core.runtime import settings
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
 from app.core.yaml_gate import load_plays
-from app.playbooks import content, queries
+from app.playbooks import content, project_files, queries, revisions
 from app.playbooks.content import SourceFile
 from app.playbooks.declarations import VariableType, parse_specs
-from app.playbooks.models import Playbook, PlaybookProject, ProjectFile, ProjectRevision, ProjectSource
+from app.playbooks.models import Playbook, PlaybookProject, ProjectSource
 from app.playbooks.paths import check_playbook_path
 from app.playbooks.projects import refuse_taken_name
 from app.playbooks.sample_project import check_tags
@@ -121,18 +119,19 @@ def edit_playbook(
 def replace_file(actor: Actor, playbook_id: int, *, data: bytes, version: int | None = None) -> Playbook:
     """Give an uploaded playbook a new text: a new revision, which needs an approval of its own.
 
-    Runs that were launched before keep the revision they were launched with.
+    The project's other files stay, and so do its other playbooks, which need a new approval too. Runs that were
+    launched before keep the revision they were launched with.
     """
     require(actor, Permission.PLAYBOOK_EDIT)
     playbook = queries.get_playbook(actor, playbook_id)
-    project = _refuse_read_only(actor, playbook)
+    project = _refuse_read_only(actor, playbook, ProjectSource.UPLOAD)
     load_plays(data)
     check_version(playbook, version)
     old = playbook.file_hash
-    revision = content.make_revision(actor, project, {playbook.file_path: SourceFile(data)})
-    playbook.file_hash = content.sha256_hex(data)
-    playbook.manifest_hash = revision.manifest_hash
-    db.session.flush()
+    files = project_files.current_files(actor, project)
+    was = files.get(playbook.file_path)
+    files[playbook.file_path] = SourceFile(data, was.executable if was else False)
+    revisions.install_revision(actor, project, files)
     audit.record(
         actor,
         "playbook:replace",
@@ -149,7 +148,7 @@ def delete_playbook(actor: Actor, playbook_id: int, *, version: int | None = Non
     playbook = queries.get_playbook(actor, playbook_id)
     check_version(playbook, version)
     project = queries.project_of(actor, playbook)
-    keep = queries.has_jobs(actor, playbook) or project.source is not ProjectSource.UPLOAD
+    keep = queries.has_jobs(actor, playbook) or project.source is ProjectSource.SAMPLE
     audit.record(
         actor,
         "playbook:deactivate" if keep else "playbook:delete",
@@ -161,29 +160,18 @@ def delete_playbook(actor: Actor, playbook_id: int, *, version: int | None = Non
         playbook.is_active = False
         db.session.flush()
         return False
-    db.session.delete(playbook)
-    db.session.flush()
-    _delete_project(actor, project)
+    if project_files.is_only_playbook(actor, project, playbook):
+        project_files.remove_project(actor, project)
+    else:
+        db.session.delete(playbook)
+        db.session.flush()
     return True
 
 
-def _delete_project(actor: Actor, project: PlaybookProject) -> None:
-    """Remove an upload's project with its revisions; contents stay, other projects may use them."""
-    revisions = scoped(actor, ProjectRevision).with_only_columns(ProjectRevision.id)
-    ids = list(db.session.scalars(revisions.where(ProjectRevision.project_id == project.id)))
-    for model, column in ((ProjectFile, ProjectFile.revision_id), (ProjectRevision, ProjectRevision.id)):
-        db.session.execute(
-            delete(model)
-            .where(model.tenant_id == actor.tenant_id, column.in_(ids))
-            .execution_options(synchronize_session=False)
-        )
-    db.session.delete(project)
-    db.session.flush()
-
-
-def _refuse_read_only(actor: Actor, playbook: Playbook) -> PlaybookProject:
+def _refuse_read_only(actor: Actor, playbook: Playbook, *sources: ProjectSource) -> PlaybookProject:
+    """Refuse to change what comes from elsewhere: the samples entirely, files of git projects."""
     project = queries.project_of(actor, playbook)
-    if project.source is not ProjectSource.UPLOAD:
+    if project.source not in (sources or (ProjectSource.UPLOAD, ProjectSource.GIT)):
         raise Conflict(
             f"'{playbook.name}' belongs to the read-only project '{project.name}'. "
             "Upload a copy of its file under another name and change that.",

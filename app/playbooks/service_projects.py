@@ -13,17 +13,20 @@ from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
 from app.core.versioning import check_version
 from app.jobs.engine_list import known_engines
-from app.playbooks import queries
+from app.playbooks import project_source, queries, service_sync
 from app.playbooks.models import PlaybookProject, ProjectSource
 from app.playbooks.projects import refuse_taken_project_name
 
-EDITABLE = ("name", "description", "engine", "approved_branch")
+EDITABLE = ("name", "description", "engine", "approved_branch", "is_active", *project_source.SHOWN)
 
 
 def edit_project(
     actor: Actor, project_uuid: str, changes: Mapping[str, Any], *, version: int | None = None
 ) -> PlaybookProject:
-    """Change a project's name, description, engine or branch rule; ``changes`` holds only what is to change.
+    """Change a project's name, description, engine, source or branch rule; ``changes`` holds only what is to change.
+
+    A changed source is synced. Another host drops the credential unless one is given with it, and the accepted host
+    keys: what was entered for one machine is not sent to another.
 
     ``approved_branch`` is the branch that the project reads, or None to end the rule; it needs the right to approve.
     Raises InvalidInput for an engine that nobody has, Conflict for the sample project's name and for a rule where
@@ -31,7 +34,7 @@ def edit_project(
     """
     require(actor, Permission.PLAYBOOK_EDIT)
     project = queries.get_project(actor, project_uuid)
-    unknown = sorted(changes.keys() - set(EDITABLE))
+    unknown = sorted(changes.keys() - {*EDITABLE, *project_source.FIELDS})
     if unknown:
         raise InvalidInput(**{unknown[0]: "This cannot be changed here."})
     before = {key: getattr(project, key) for key in EDITABLE}
@@ -44,6 +47,7 @@ def edit_project(
         project.description = changes["description"] or None
     if "engine" in changes:
         project.engine = _known(actor, project, changes["engine"])
+    is_moved = _set_source(project, changes)
     if "approved_branch" in changes:
         _set_rule(actor, project, changes["approved_branch"] or None)
     db.session.flush()
@@ -52,9 +56,24 @@ def edit_project(
         actor,
         "playbook_project:update",
         Resource("playbook_project", project.id, project.uuid),
-        details=audit.changes(before, after, EDITABLE),
+        details={
+            **audit.changes(before, after, EDITABLE),
+            **({"credential": "replaced"} if changes.get("credential_secret") else {}),
+        },
     )
+    if is_moved and project.is_active:
+        service_sync.queue_sync(actor, project, reason="change")
     return project
+
+
+def _set_source(project: PlaybookProject, changes: Mapping[str, Any]) -> bool:
+    """Set where a git project is read from; return whether that moved it."""
+    if "is_active" in changes:
+        project.is_active = changes["is_active"]
+    given = {name: changes[name] for name in project_source.FIELDS if name in changes}
+    if given and project.source is not ProjectSource.GIT:
+        raise InvalidInput(**{next(iter(given)): "Only a project from git has this."})
+    return project_source.apply(project, given)
 
 
 def _rename(actor: Actor, project: PlaybookProject, name: str) -> None:

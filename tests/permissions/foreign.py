@@ -48,6 +48,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "server_id", lambda _owner, held: held.server_id),
     ("/", "playbook_id", lambda _owner, held: held.playbook_id),
     ("/", "revision_id", _revision),
+    ("/", "sync_uuid", lambda _owner, held: held.sync_uuid),
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),
     ("/", "launch_uuid", lambda _owner, held: held.launch_uuid),
     ("/", "job_id", lambda _owner, held: held.job_id),

@@ -23,6 +23,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/jobs": {"playbook_id": 2_000_000_000, "server_id": 2_000_000_000},
     "POST /api/v1/launches": {"playbook_id": 2_000_000_000, "server_ids": [2_000_000_000]},
     "POST /api/v1/playbook-projects": {"source": "sample"},
+    "POST /api/v1/playbook-projects/<uuid:project_uuid>/host-key": {"fingerprint": "SHA256:" + "A" * 43},
+    "POST /api/v1/playbook-projects/<uuid:project_uuid>/playbooks": {"paths": ["site.yml"]},
     "POST /api/v1/playbooks": {"name": "one", "file_name": "one.yml", "content": "- hosts: all\n"},
     "PUT /api/v1/playbooks/<int:playbook_id>/content": {"content": "- hosts: all\n"},
     "POST /api/v1/server-groups": {"name": "web"},

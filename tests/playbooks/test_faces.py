@@ -91,7 +91,7 @@ def test_a_file_can_be_uploaded_as_multipart(http: Http) -> None:
 def test_the_sample_project_is_adopted_and_read_again(http: Http) -> None:
     made = http("admin").post("/api/v1/playbook-projects", json={"source": "sample"})
     assert made.status_code == 201, made.json
-    assert http("admin").post(f"/api/v1/playbook-projects/{made.json['uuid']}/sync").status_code == 200
+    assert http("admin").post(f"/api/v1/playbook-projects/{made.json['uuid']}/sync").status_code == 202
     listed = http("viewer").get("/api/v1/playbooks?page_size=2")
     assert listed.status_code == 200
     assert '"total": 6' in listed.headers["X-Pagination"]

@@ -1,0 +1,377 @@
+"""A project sync, on a worker: claim the row, fetch, read, resolve requirements, store; never half of it.
+
+The row carries the request and the answer; the doorbell may be lost, doubled or late. Whatever goes wrong, the old
+revision stays in force and the project says what to do. A worker that dies is noticed by its silence.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, or_, select, update
+
+from app.audit import service as audit
+from app.audit.resource import Resource
+from app.core import queue
+from app.core.actor import Actor
+from app.core.crypto import DecryptionError
+from app.core.db import db, unit_of_work
+from app.core.db_time import database_now
+from app.core.errors import AppError
+from app.core.runtime import settings
+from app.core.state_machine import transition
+from app.core.tenancy import system_scope, tenant_scope
+from app.playbooks import content, project_source, revisions
+from app.playbooks.branch_rule import approve_by_rule
+from app.playbooks.content import SourceFile
+from app.playbooks.git_address import AddressRefused, GitUrl, Scheme, parse_git_url
+from app.playbooks.git_client import Credential, Git, GitError
+from app.playbooks.git_tree import Commit, read_commit, read_tree
+from app.playbooks.models import SYNC_TRANSITIONS, PlaybookProject, ProjectSync, SyncStatus
+from app.playbooks.service_sync import SYNC_PROJECT
+from app.playbooks.sync_log import SyncLog
+from app.runners.masking import Masker
+from app.runners.workspace import remove_tree
+
+log = logging.getLogger(__name__)
+
+RING_AGAIN_SECONDS = 15  # a request that nobody took is rung again
+BEAT_SECONDS = 5.0
+SILENT_SECONDS = 60  # a worker that did not renew its sync for so long is dead
+MAX_MESSAGE = 1000
+
+
+class Fenced(Exception):
+    """The sync is no longer this worker's: somebody declared it dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTask:
+    """Everything that one sync needs, apart from its rows."""
+
+    sync_id: int
+    tenant_id: int
+    project_id: int
+    requested_by: int | None
+    url: GitUrl
+    branch: str | None
+    subfolder: str | None
+    host_keys: str
+    credential: Credential = field(repr=False)
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What was read: the commit, its files, packs of its requirements."""
+
+    commit: Commit
+    branch: str
+    files: dict[str, SourceFile]
+    packs: Mapping[str, bytes] = field(default_factory=dict)
+    requirements: list[dict[str, Any]] | None = None
+
+
+class HostKeysOffered(GitError):
+    """Nobody has accepted a host key yet, or another one is shown; ``lines`` are the keys as "type base64"."""
+
+    def __init__(self, code: str, message: str, lines: str) -> None:
+        super().__init__(code, message)
+        self.lines = lines
+
+
+class Pulse:
+    """Renews the sync's row about every BEAT_SECONDS and counts down the time for all of it."""
+
+    def __init__(self, task: SyncTask) -> None:
+        self._task = task
+        self._deadline = time.monotonic() + settings().project_sync_seconds
+        self._next = time.monotonic() + BEAT_SECONDS
+
+    def left(self) -> float:
+        """Return the seconds that are left; GitError once there are none."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise GitError(
+                "timeout", "The sync took too long. Make it smaller, or raise MILLWRIGHT_PROJECT_SYNC_SECONDS."
+            )
+        return left
+
+    def beat(self) -> None:
+        """Say that this worker lives; raises Fenced when the row is no longer its own."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + BEAT_SECONDS
+        with tenant_scope(self._task.tenant_id), unit_of_work():
+            done = db.session.execute(
+                update(ProjectSync)
+                .where(ProjectSync.id == self._task.sync_id, ProjectSync.status == SyncStatus.RUNNING)
+                .values(beat_at=database_now())
+                .execution_options(synchronize_session=False)
+            )
+            if cast(CursorResult[Any], done).rowcount != 1:
+                raise Fenced
+
+
+def sync_project(sync_id: int) -> None:
+    """Carry out a requested sync; does nothing when there is none, or another worker has it."""
+    task = _take(sync_id)
+    if task is None:
+        return
+    said = SyncLog(Masker([task.credential.secret] if task.credential.secret else []))
+    try:
+        fetched = _read(task, said)
+        _store(task, fetched, said)
+    except Fenced:
+        log.warning("playbooks.sync_fenced", extra={"sync_id": sync_id})
+    except (GitError, AddressRefused) as error:
+        detail = getattr(error, "detail", "")
+        if detail:
+            said.add(detail)
+        _fail(task.tenant_id, task.sync_id, error.code, str(error), said, getattr(error, "lines", None))
+    except AppError as error:
+        words = [text for texts in error.errors.values() for text in texts] or [error.message]
+        _fail(task.tenant_id, task.sync_id, error.error, " ".join(words), said)
+    except Exception as error:
+        log.exception("playbooks.sync_failed", extra={"sync_id": sync_id})
+        text = f"The sync itself failed ({type(error).__name__}); the worker's log has more."
+        _fail(task.tenant_id, task.sync_id, "internal", text, said)
+
+
+def _take(sync_id: int) -> SyncTask | None:
+    """Claim the sync by compare-and-set; None when it is not to be had."""
+    with system_scope("project sync"), unit_of_work():
+        now = database_now()
+        taken = transition(
+            ProjectSync.status,
+            SYNC_TRANSITIONS,
+            SyncStatus.RUNNING,
+            ProjectSync.id == sync_id,
+            started_at=now,
+            beat_at=now,
+            worker=settings().host_name,
+        )
+        if not taken:
+            return None
+        sync = db.session.scalars(select(ProjectSync).where(ProjectSync.id == sync_id)).one()
+        project = db.session.scalars(
+            select(PlaybookProject).where(
+                PlaybookProject.tenant_id == sync.tenant_id, PlaybookProject.id == sync.project_id
+            )
+        ).one()
+        tenant_id = sync.tenant_id
+        try:
+            return SyncTask(
+                sync_id,
+                tenant_id,
+                project.id,
+                sync.requested_by,
+                parse_git_url(project.git_url or ""),
+                project.git_branch,
+                project.git_subfolder,
+                project.git_host_keys or "",
+                project_source.credential_of(project),
+            )
+        except AppError as error:
+            code, text = error.error, " ".join(str(texts[0]) for texts in error.errors.values())
+        except DecryptionError:
+            code, text = "credential", "The stored credential can no longer be opened. Enter it again."
+    _fail(tenant_id, sync_id, code, text, SyncLog(Masker([])))
+    return None
+
+
+def _read(task: SyncTask, said: SyncLog) -> Fetched:
+    """Fetch and read everything into memory. Opens no database but to say that it lives."""
+    pulse = Pulse(task)
+    root = settings().sync_root
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _clear_stale(root)
+    folder = Path(tempfile.mkdtemp(prefix="mw-", dir=root))
+    try:
+        git = Git(
+            folder,
+            task.url,
+            credential=task.credential,
+            host_keys=task.host_keys,
+            deadline_left=pulse.left,
+            tick=pulse.beat,
+        )
+        said.add(f"reading {task.url.text}")
+        if task.url.scheme is Scheme.SSH:
+            _check_host_keys(git, task)
+        head = git.head(task.branch)
+        said.add(f"branch {head.branch or 'HEAD'} is at {head.commit}")
+        hash_ = git.fetch(f"refs/heads/{head.branch}" if head.branch else "HEAD")
+        commit = read_commit(git, hash_)
+        tree = read_tree(git, hash_, task.subfolder)
+        size = sum(len(file.data) for file in tree.files.values())
+        said.add(f"commit {hash_}: {len(tree.files)} files, {size} bytes")
+        for note in tree.notes:
+            said.add(note)
+        return Fetched(commit, head.branch, tree.files)
+    finally:
+        remove_tree(folder)
+
+
+def _clear_stale(root: Path) -> None:
+    """Remove what dead workers left: nothing here is older than the longest sync."""
+    oldest = time.time() - 2 * settings().project_sync_seconds - 600
+    for entry in root.glob("mw-*"):
+        try:
+            if entry.lstat().st_mtime < oldest:
+                remove_tree(entry)
+        except OSError:
+            continue
+
+
+def _check_host_keys(git: Git, task: SyncTask) -> None:
+    shown = git.scan_host_keys()
+    accepted = {line.split()[1] for line in task.host_keys.splitlines() if len(line.split()) == 2}
+    if accepted & {key.public_key for key in shown}:
+        return
+    lines = "\n".join(f"{key.key_type} {key.public_key}" for key in shown)
+    marks = ", ".join(f"{key.fingerprint} ({key.key_type})" for key in shown)
+    if accepted:
+        raise HostKeysOffered(
+            "host_key_changed",
+            f"{task.url.host} shows another ssh host key than the accepted one: {marks}. Find out why, then accept it.",
+            lines,
+        )
+    raise HostKeysOffered(
+        "host_key_unknown",
+        f"Nobody has accepted the ssh host key of {task.url.host} yet. It shows {marks}. Compare it with what the "
+        "host's operator publishes, accept it on the project's page, and sync again.",
+        lines,
+    )
+
+
+def _store(task: SyncTask, fetched: Fetched, said: SyncLog) -> None:
+    """Put the revision in force and finish the sync in one transaction; raises Fenced when it is no longer ours."""
+    with tenant_scope(task.tenant_id), unit_of_work():
+        actor = Actor.system(task.tenant_id, task.requested_by)
+        project = _project(task.tenant_id, task.project_id)
+        before = content.revision_of(actor, project)
+        commit = fetched.commit
+        revision, counts, notes = revisions.install_revision(
+            actor,
+            project,
+            fetched.files,
+            packs=fetched.packs,
+            commit_hash=commit.hash,
+            commit_author=commit.author,
+            commit_date=commit.date,
+            commit_message=commit.message,
+            requirements=fetched.requirements,
+        )
+        for note in notes:
+            said.add(note)
+        approved = approve_by_rule(actor, project, revision)
+        if approved:
+            said.add(f"approved by the branch rule: {len(approved)} playbooks")
+        is_new = before is None or before.id != revision.id
+        said.add("a new revision is in force" if is_new else "the files are those of the revision in force")
+        now = database_now()
+        project.synced_at, project.sync_error, project.git_offered_keys = now, None, None
+        moved = transition(
+            ProjectSync.status,
+            SYNC_TRANSITIONS,
+            SyncStatus.SUCCESS,
+            ProjectSync.id == task.sync_id,
+            finished_at=now,
+            commit_hash=commit.hash,
+            revision_id=revision.id,
+            counts=counts,
+            log=said.text(),
+        )
+        if not moved:
+            raise Fenced
+        if is_new:
+            audit.record(
+                actor,
+                "playbook_project:revision",
+                Resource("playbook_project", project.id, project.uuid),
+                action="UPDATE",
+                details={
+                    "name": project.name,
+                    "commit": commit.hash,
+                    "manifest_hash": [before.manifest_hash if before else None, revision.manifest_hash],
+                    **counts,
+                },
+            )
+
+
+def _project(tenant_id: int, project_id: int) -> PlaybookProject:
+    return db.session.scalars(
+        select(PlaybookProject).where(PlaybookProject.tenant_id == tenant_id, PlaybookProject.id == project_id)
+    ).one()
+
+
+def _fail(tenant_id: int, sync_id: int, code: str, text: str, said: SyncLog, offered: str | None = None) -> bool:
+    """Finish a sync as failed and tell the project; False when it was finished already."""
+    message = said.mask(text)[:MAX_MESSAGE]
+    said.add(f"failed: {message}")
+    with tenant_scope(tenant_id), unit_of_work():
+        moved = transition(
+            ProjectSync.status,
+            SYNC_TRANSITIONS,
+            SyncStatus.FAILED,
+            ProjectSync.id == sync_id,
+            finished_at=database_now(),
+            error_code=code[:40],
+            error_message=message,
+            log=said.text(),
+        )
+        if not moved:
+            return False
+        sync = db.session.scalars(
+            select(ProjectSync).where(ProjectSync.tenant_id == tenant_id, ProjectSync.id == sync_id)
+        ).one()
+        project = _project(tenant_id, sync.project_id)
+        project.sync_error = message
+        if offered is not None:
+            project.git_offered_keys = offered
+        audit.record(
+            Actor.system(tenant_id, sync.requested_by),
+            "playbook_project:sync",
+            Resource("playbook_project", project.id, project.uuid),
+            action="ALERT" if code == "host_key_changed" else "SYNC",
+            details={"name": project.name, "error": code, "message": message},
+            outcome="failed",
+        )
+        return True
+
+
+def overdue_syncs(limit: int = 100) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return ids of syncs that nobody took, and (tenant, id) of those whose worker fell silent; oldest first."""
+    with system_scope("keeper: overdue syncs"), unit_of_work(writes=False):
+        now = database_now()
+        statement = (
+            select(ProjectSync.id, ProjectSync.tenant_id, ProjectSync.status)
+            .where(
+                or_(
+                    (ProjectSync.status == SyncStatus.PENDING)
+                    & (ProjectSync.created_at < now - timedelta(seconds=RING_AGAIN_SECONDS)),
+                    (ProjectSync.status == SyncStatus.RUNNING)
+                    & (ProjectSync.beat_at < now - timedelta(seconds=SILENT_SECONDS)),
+                )
+            )
+            .order_by(ProjectSync.created_at)
+            .limit(limit)
+        )
+        rows = db.session.execute(statement).all()
+    waiting = [row.id for row in rows if row.status is SyncStatus.PENDING]
+    return waiting, [(row.tenant_id, row.id) for row in rows if row.status is SyncStatus.RUNNING]
+
+
+def ring_overdue_syncs() -> int:
+    """The keeper's chore: ring again for what waits, fail what lost its worker; return how many were seen to."""
+    waiting, lost = overdue_syncs()
+    text = "The worker that read it died or was stopped. Nothing was changed; sync again."
+    failed = sum(_fail(tenant_id, sync_id, "lost", text, SyncLog(Masker([]))) for tenant_id, sync_id in lost)
+    return failed + sum(queue.send(SYNC_PROJECT, sync_id=sync_id) for sync_id in waiting)
