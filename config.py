@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     # Accounts
     bcrypt_rounds: int = Field(12, ge=4, le=16, description="bcrypt cost; 12 or more outside tests.")
     password_minimum_length: int = Field(12, ge=8, le=128, description="Shortest accepted password.")
+    password_max_age_days: int = Field(
+        0, ge=0, le=3650, description="A password this old must be changed at the next page; 0: never. Keys go on."
+    )
     sign_in_user_limit: int = Field(10, ge=3, description="Failed sign-ins of one user in the window.")
     sign_in_address_limit: int = Field(50, ge=3, description="Failed sign-ins from one address in the window.")
     sign_in_window_minutes: int = Field(15, ge=1, description="The window of both limits.")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app.accounts.events import tenant_created
 from app.core import runtime
+from app.core.actor import Actor
 from app.core.db import db, engine_options, unit_of_work
 from app.core.error_pages import init_error_pages
 from app.core.extensions import api, csrf, init_migrate, limiter, login_manager
@@ -53,6 +55,8 @@ FIRST_START: tuple[str, ...] = (
     "app.inventory.service:ensure_controller",
     "app.playbooks.projects:ensure_sample_project",
 )
+# What a tenant that is made later gets of these. The controller is this machine, and tenant 1's alone.
+NEW_TENANT: tuple[str, ...] = ("app.playbooks.projects:ensure_sample_project",)
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
 STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job", "audit.export", "audit_api.export_audit_logs"})
@@ -155,6 +159,14 @@ def connect_subscribers() -> None:
     for name in SUBSCRIBERS:
         if _present(name):
             importlib.import_module(name)
+    tenant_created.connect(_furnish)
+
+
+def _furnish(platform: Actor) -> None:
+    """Give a new tenant what NEW_TENANT says."""
+    for entry in NEW_TENANT:
+        module, _, function = entry.partition(":")
+        getattr(importlib.import_module(module), function)(platform)
 
 
 def first_start() -> FirstAdmin | None:

@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 from app.accounts import keys
 from app.accounts.identity import Origin
 from app.accounts.models import ApiKey, Membership, Tenant, User
+from app.accounts.models_teams import Team, TeamMember
 from app.accounts.passwords import NO_PASSWORD, hash_password
 from app.accounts.sessions import open_session
 from app.core.actor import Actor, Role, Via
@@ -134,6 +135,24 @@ def make_person(
         db.session.flush()
         db.session.add(Membership(tenant_id=tenant_id, user_id=user.id, role=role))
         return PersonMade(user.id, tenant_id, username, role)
+
+
+@dataclass(frozen=True, slots=True)
+class TeamMade:
+    """A stored team."""
+
+    id: int
+    uuid: str
+
+
+def make_team(member: PersonMade, name: str | None = None, *, is_active: bool = True) -> TeamMade:
+    """Store a team of the member's tenant with this one person in it."""
+    with _unit():
+        team = Team(tenant_id=member.tenant_id, name=name or f"team-{next(_count)}", is_active=is_active)
+        db.session.add(team)
+        db.session.flush()
+        db.session.add(TeamMember(tenant_id=member.tenant_id, team_id=team.id, user_id=member.id))
+        return TeamMade(team.id, team.uuid)
 
 
 def make_key(person: PersonMade, *, scopes: list[str] | None = None, days: float = 30, is_active: bool = True) -> str:

@@ -36,6 +36,7 @@ class Holdings:
     job_id: str
     ticket_id: str
     rule_id: int
+    team_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -54,6 +55,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     job = send("/jobs", playbook_id=playbook["id"], server_id=server["id"])
     ticket = send("/tickets", title="Backups are late", job_id=job["job_id"])
     rule = send("/ticket-rules", name="Ours first", priority="high")
+    team = send("/teams", name=f"Team {number}")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown
     with factories.context(), system_scope("test"), unit_of_work():
@@ -86,4 +88,5 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         job["job_id"],
         ticket["ticket_id"],
         rule["id"],
+        team["uuid"],
     )

@@ -7,17 +7,15 @@ from typing import Any
 from flask import g
 from flask_smorest import Blueprint
 
-from app.accounts import queries, service
+from app.accounts import api_teams, api_tenants, api_users, queries, queries_users, service, service_profile
 from app.accounts.identity import Identity
-from app.accounts.models import ApiKey
-from app.accounts.schemas import KeySchema, MeSchema, NewKeySchema, PageSchema
+from app.accounts.schemas import KeyQuery, KeySchema, MeEdit, MeSchema, NewKeySchema
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
-from app.core.pagination import paginate
 from app.core.permissions import Permission, can
 
 blueprint = Blueprint("accounts_api", __name__, description="You and your keys")
-blueprints = (blueprint,)
+blueprints = (blueprint, api_users.blueprint, api_teams.blueprint, api_tenants.blueprint)
 
 
 @blueprint.get("/me")
@@ -25,10 +23,16 @@ blueprints = (blueprint,)
 @blueprint.response(200, MeSchema)
 def me() -> dict[str, Any]:
     """Say whose key this is and what it may do."""
+    return _me()
+
+
+def _me() -> dict[str, Any]:
     actor = current_actor()
     found: Identity = g.identity
+    user = queries.own_user(actor)
+    shown = {name: getattr(user, name) for name in ("id", "username", "first_name", "last_name", "version")}
     return {
-        "user": {"id": actor.user_id, "username": actor.label},
+        "user": shown,
         "tenant": {"id": actor.tenant_id, "name": found.tenant_name},
         "role": actor.role.value,
         "scopes": [permission.value for permission in Permission if can(actor, permission)],
@@ -36,13 +40,32 @@ def me() -> dict[str, Any]:
     }
 
 
+@blueprint.patch("/me")
+@documented(blueprint, 409, 413, 415)
+@blueprint.arguments(MeEdit)
+@blueprint.response(200, MeSchema)
+def edit_me(values: dict[str, Any]) -> dict[str, Any]:
+    """Set your own first and last name; what is left out stays. Address and password ask for a session."""
+    actor = current_actor()
+    user = queries.own_user(actor)
+    service_profile.edit_own_names(
+        actor,
+        first_name=values.get("first_name", user.first_name),
+        last_name=values.get("last_name", user.last_name),
+        version=values.get("version"),
+    )
+    return _me()
+
+
 @blueprint.get("/api-keys")
 @documented(blueprint)
-@blueprint.arguments(PageSchema, location="query")
+@blueprint.arguments(KeyQuery, location="query")
 @blueprint.response(200, KeySchema(many=True))
-def list_keys(paging: dict[str, Any]) -> Any:
-    """List your own keys, newest first."""
-    page = paginate(queries.own_keys(current_actor()), ApiKey.id, **paging)
+def list_keys(query: dict[str, Any]) -> Any:
+    """List API keys, the newest first: your own, or for administrators another person's or all."""
+    actor = current_actor()
+    own = actor.user_id if query.pop("whose") == "own" else None
+    page = queries_users.list_keys(actor, user_id=query.pop("user_id", own), **query)
     return paged(page, page.items)
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import cast
 
 import flask_login
-from flask import Flask, Response, abort, g, redirect, request, session, url_for
+from flask import Flask, Response, abort, flash, g, redirect, request, session, url_for
 
 from app.accounts import identity, keys, trail
-from app.accounts.identity import Identity, Origin
+from app.accounts.identity import Identity, Origin, TenantInactive
 from app.accounts.page_context import init_page_context
 from app.core.actor import Actor
 from app.core.db import in_unit_of_work
@@ -37,6 +37,13 @@ UNITLESS = (
     "static",
     "accounts.sign_in_submit",
     "accounts.change_password_submit",
+    "accounts.change_email",
+    "accounts.user_create",
+    "accounts.user_reset_password",
+    "accounts.tenant_create",
+    "users_api.create_user",
+    "users_api.reset_password",
+    "tenants_api.create_tenant",
     "health.alive",
     "health.ready",
     "health_pages.alive",
@@ -62,7 +69,11 @@ def origin() -> Origin:
 def _load_signed_in(token: str) -> SignedIn | None:
     if is_api_path(request.path) or not in_unit_of_work():
         return None
-    found = identity.find_by_session(token, origin())
+    try:
+        found = identity.find_by_session(token, origin())
+    except TenantInactive as error:
+        g.signed_out_because = error.message
+        return None
     return SignedIn(token, found) if found else None
 
 
@@ -90,6 +101,9 @@ def authenticate() -> Actor | None:
     g.pop("_login_user", None)  # Flask-Login's memory; a context may outlive a request
     found = _from_header() if is_api_path(request.path) else _from_cookie()
     if found is None:
+        if why := g.pop("signed_out_because", None):  # the cookie goes, so that it is said once
+            session.clear()
+            flash(why, "error")
         return None
     g.identity = found
     if found.password_change_required and request.endpoint not in BEFORE_PASSWORD_CHANGE:

@@ -57,7 +57,8 @@ def _exists() -> bool:
         return db.session.scalar(select(User.id).where(User.is_system.is_(False)).limit(1)) is not None
 
 
-def _make_system_user(tenant: Tenant) -> User:
+def make_system_user(tenant: Tenant) -> User:
+    """Add the user in whose name the platform acts inside a tenant; nobody can sign in as it."""
     name = SYSTEM if tenant.id == DEFAULT_TENANT else f"{SYSTEM}-{tenant.id}"
     user = User(
         tenant_id=tenant.id,
@@ -80,7 +81,7 @@ def _make_everything(password_hash: str) -> None:
         db.session.flush()
     system = db.session.scalar(select(User).where(User.tenant_id == tenant.id, User.is_system.is_(True)))
     if system is None:
-        system = _make_system_user(tenant)
+        system = make_system_user(tenant)
     admin = User(
         tenant_id=tenant.id,
         username=ADMIN,

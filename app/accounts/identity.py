@@ -22,7 +22,7 @@ from app.core.actor import Actor, Via
 from app.core.db import db, unit_of_work
 from app.core.db_time import db_now
 from app.core.errors import NotSignedIn
-from app.core.permissions import ROLE_GRANTS
+from app.core.permissions import ROLE_GRANTS, Permission
 from app.core.runtime import settings
 from app.core.tenancy import system_scope
 
@@ -53,13 +53,28 @@ class Identity:
     touch: bool  # whether the row's "last used" is due
 
 
-class KeyRefused(NotSignedIn):
-    """A key that exists was refused. ``reason`` is for the audit log only; callers all hear the same."""
+class TenantInactive(NotSignedIn):
+    """A session of a deactivated tenant. Whoever holds its token may know why it ended."""
 
-    def __init__(self, actor: Actor, reason: str) -> None:
-        super().__init__()
+    def __init__(self, tenant_name: str) -> None:
+        super().__init__(inactive_tenant_words(tenant_name))
+
+
+class KeyRefused(NotSignedIn):
+    """A key that exists was refused. ``reason`` is for the audit log; callers all hear the same.
+
+    Except for the whole key of a deactivated tenant, whose holder learns that it is not the key's fault.
+    """
+
+    def __init__(self, actor: Actor, reason: str, tenant_name: str | None = None) -> None:
+        super().__init__(*([inactive_tenant_words(tenant_name)] if tenant_name else []))
         self.actor = actor
         self.reason = reason
+
+
+def inactive_tenant_words(tenant_name: str) -> str:
+    """Return what people of a deactivated tenant are told."""
+    return f"The tenant {tenant_name} is deactivated. Ask the administrators of the platform."
 
 
 _PERSON = (
@@ -71,6 +86,8 @@ _PERSON = (
     User.is_active.label("user_active"),
     User.is_system,
     User.password_change_required,
+    User.password_changed_at,
+    User.created_at.label("user_created_at"),
     Tenant.name.label("tenant_name"),
     Tenant.is_active.label("tenant_active"),
     db_now().label("now"),
@@ -92,16 +109,22 @@ def _actor(row: Any, via: Via, origin: Origin, **more: Any) -> Actor:
     )
 
 
-def _may_act(row: Any) -> bool:
-    return bool(row.user_active and row.tenant_active and not row.is_system)
-
-
 def _due(last: datetime | None, now: datetime) -> bool:
     return last is None or last < now - timedelta(seconds=TOUCH_SECONDS)
 
 
+def _must_change(row: Any) -> bool:
+    """Say whether the password is a one-time one, or older than ``password_max_age_days``."""
+    days = settings().password_max_age_days
+    since = row.password_changed_at or row.user_created_at
+    return bool(row.password_change_required or (days and since + timedelta(days=days) <= row.now))
+
+
 def find_by_session(token: str, origin: Origin) -> Identity | None:
-    """Return who holds this session token; None when it is unknown, revoked, idle or too old (one query)."""
+    """Return who holds this session token; None when it is unknown, revoked, idle or too old (one query).
+
+    Raises TenantInactive for an open session of a deactivated tenant.
+    """
     session = UserSession
     statement = (
         select(*_PERSON, session.id, session.last_seen_at, session.expires_at, session.revoked_at)
@@ -111,15 +134,17 @@ def find_by_session(token: str, origin: Origin) -> Identity | None:
     )
     with system_scope("find who holds a session"):
         row = db.session.execute(statement).first()
-    if row is None or row.revoked_at is not None or not _may_act(row):
+    if row is None or row.revoked_at is not None or row.is_system or not row.user_active:
         return None
     idle = timedelta(minutes=settings().session_idle_minutes)
     if row.expires_at <= row.now or row.last_seen_at + idle <= row.now:
         return None
+    if not row.tenant_active:
+        raise TenantInactive(row.tenant_name)
     return Identity(
         _actor(row, Via.SESSION, origin),
         row.tenant_name,
-        row.password_change_required,
+        _must_change(row),
         row.id,
         row.now,
         _due(row.last_seen_at, row.now),
@@ -129,7 +154,8 @@ def find_by_session(token: str, origin: Origin) -> Identity | None:
 def _scopes(kept: list[str] | None, row: Any) -> frozenset[str] | None:
     if kept is None:
         return None
-    return frozenset(kept) & {permission.value for permission in ROLE_GRANTS[row.role]}
+    may = {permission.value for permission in ROLE_GRANTS[row.role]}
+    return frozenset(kept) & (may | {Permission.PLATFORM_ADMIN.value} if row.is_platform_admin else may)
 
 
 def find_by_key(text: str, origin: Origin) -> Identity:
@@ -163,8 +189,10 @@ def find_by_key(text: str, origin: Origin) -> Identity:
         reason = "revoked"
     elif row.expires_at is not None and row.expires_at <= row.now:
         reason = "expired"
-    elif not _may_act(row):
-        reason = "user or tenant inactive"
+    elif not row.user_active or row.is_system:
+        reason = "user inactive"
+    elif not row.tenant_active:
+        raise KeyRefused(actor, "tenant inactive", row.tenant_name)
     if reason is not None:
         raise KeyRefused(actor, reason)
     return Identity(actor, row.tenant_name, False, None, row.now, _due(row.last_used, row.now))

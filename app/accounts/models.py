@@ -48,7 +48,12 @@ class User(TenantOwned, Versioned, Timestamped, Model):
     """A person (or the tenant's ``system`` user, who cannot sign in). ``tenant_id`` is the home tenant."""
 
     __tablename__ = "users"
-    __table_args__ = table_args(UniqueConstraint("tenant_id", "id"), Index(None, "tenant_id", "role"))
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "id"),
+        Index(None, "tenant_id", "role"),
+        Index(None, "tenant_id", "username"),
+        Index(None, "tenant_id", "last_login"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(80), nullable=False, unique=True)
@@ -100,7 +105,11 @@ class ApiKey(TenantOwned, Versioned, Timestamped, Model):
 
     __tablename__ = "api_keys"
     __table_args__ = table_args(
-        UniqueConstraint("tenant_id", "id"), Index(None, "tenant_id", "is_active"), Index(None, "user_id")
+        UniqueConstraint("tenant_id", "id"),
+        Index(None, "tenant_id", "is_active"),
+        Index(None, "tenant_id", "expires_at"),
+        Index(None, "tenant_id", "last_used"),
+        Index(None, "user_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -23,6 +23,13 @@ NAVIGATION = (
     ("jobs.workers", "Workers", "jobs", Permission.WORKER_VIEW),
     ("audit.index", "Audit", "audit", Permission.AUDIT_VIEW),
 )
+# The same under a heading of its own.
+ADMINISTRATION = (
+    ("accounts.users", "Users", "user", Permission.USER_VIEW),
+    ("accounts.teams", "Teams", "user", Permission.TEAM_VIEW),
+    ("accounts.keys", "API keys", "key", Permission.USER_VIEW),
+    ("accounts.tenants", "Tenants", "admin", Permission.PLATFORM_ADMIN),
+)
 
 
 def may(permission: str) -> bool:
@@ -34,13 +41,14 @@ def may(permission: str) -> bool:
 
 
 def navigation() -> list[dict[str, Any]]:
-    """Return what this person may open and what exists: {label, url, icon, active}."""
+    """Return what this person may open and what exists: {label, url, icon, active, group}; group "" or "Admin"."""
     items = []
-    for endpoint, label, icon, permission in NAVIGATION:
+    grouped = [("", entry) for entry in NAVIGATION] + [("Admin", entry) for entry in ADMINISTRATION]
+    for group, (endpoint, label, icon, permission) in grouped:
         if endpoint in current_app.view_functions and may(permission.value):
             url = url_for(endpoint)
             here = request.path == url or (url != "/" and request.path.startswith(url.rstrip("/") + "/"))
-            items.append({"label": label, "url": url, "icon": icon, "active": here})
+            items.append({"label": label, "url": url, "icon": icon, "active": here, "group": group})
     return items
 
 

@@ -15,6 +15,7 @@ from app.core.db_time import database_now
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.permissions import NEVER_BY_KEY, ROLE_GRANTS, Permission, require
 from app.core.runtime import settings
+from app.core.versioning import check_version
 
 MAXIMUM_KEYS = 50  # active ones of one person
 
@@ -23,6 +24,8 @@ def grantable_scopes(actor: Actor) -> list[str]:
     """Return what the actor may give to a key, in the enum's order."""
     require(actor, Permission.API_KEY_OWN)
     grants = ROLE_GRANTS[actor.role] - NEVER_BY_KEY
+    if actor.is_platform_admin:
+        grants |= {Permission.PLATFORM_ADMIN}
     return [permission.value for permission in Permission if permission in grants]
 
 
@@ -68,9 +71,24 @@ def revoke_api_key(actor: Actor, key_id: int) -> ApiKey:
     row = queries.find_own_key(actor, key_id)
     if row.is_active:
         row.is_active = False
+        row.version += 1
         db.session.flush()
         resource, details = Resource("api_key", row.id), {"prefix": row.prefix}
         audit.record(actor, "api_key:revoke", resource, action="DELETE", details=details)
+    return row
+
+
+def rename_api_key(actor: Actor, key_id: int, *, name: str, version: int | None = None) -> ApiKey:
+    """Give one of the actor's own keys another name. Raises NotFound, VersionConflict. Audited."""
+    require(actor, Permission.API_KEY_OWN)
+    row = queries.find_own_key(actor, key_id)
+    if name == row.name and version in (None, row.version):
+        return row
+    check_version(row, version)
+    before, row.name = row.name, name
+    db.session.flush()
+    details = {"prefix": row.prefix, "name": [before, name]}
+    audit.record(actor, "api_key:update", Resource("api_key", row.id), action="UPDATE", details=details)
     return row
 
 

@@ -1,26 +1,39 @@
-"""Pages: sign-in, one's own password, keys and sessions."""
+"""Pages: sign-in, one's own password, keys and sessions. The others stand in ``web_*.py``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask import flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.accounts import queries, service
+from app.accounts import (
+    queries,
+    queries_users,
+    scope_words,
+    service,
+    web_keys,
+    web_profile,
+    web_teams,
+    web_tenants,
+    web_users,
+)
 from app.accounts.authentication import begin_session, end_session, origin
 from app.accounts.identity import Identity
 from app.accounts.next_page import own_path
+from app.accounts.one_time import platform_app
 from app.accounts.password_change import change_own_password
-from app.accounts.schemas import NewKeySchema, form_values
+from app.accounts.schemas import NewKeySchema, RenameKeySchema, form_values
 from app.accounts.sign_in import SignInRefused
 from app.accounts.sign_in import sign_in as sign_in_person
+from app.accounts.web_blueprint import blueprint, shown_errors
+from app.core.edit_version import typed_version
 from app.core.errors import AppError, InvalidInput
-from app.core.flask_app import PlatformFlask, current_actor, optional_actor
+from app.core.flask_app import current_actor, optional_actor
 from app.core.permissions import Permission, can
 from app.core.runtime import settings
 
-blueprint = Blueprint("accounts", __name__, template_folder="templates")
+FURTHER_PAGES = (web_keys, web_profile, web_teams, web_tenants, web_users)  # imported for their routes
 
 
 def _identity() -> Identity:
@@ -74,16 +87,20 @@ def change_password() -> ResponseReturnValue:
 
 def _password_page(errors: dict[str, Any], status: int, *, forced: bool) -> ResponseReturnValue:
     shortest = settings().password_minimum_length
-    page = render_template("accounts/change_password.html", errors=errors, forced=forced, minimum_length=shortest)
+    page = render_template(
+        "accounts/change_password.html",
+        errors=errors,
+        forced=forced,
+        minimum_length=shortest,
+        max_age_days=settings().password_max_age_days,
+    )
     return page, status
 
 
 @blueprint.post("/me/password")
 def change_password_submit() -> ResponseReturnValue:
     """Set a new password; outside of a unit of work, because hashing takes long."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    assert isinstance(app, PlatformFlask)
-    with app.request_unit():
+    with platform_app().request_unit():
         pass  # finds out who asks
     found, form = _identity(), request.form
     new = form.get("new_password", "")
@@ -103,7 +120,10 @@ def _me_page(status: int = 200, **more: Any) -> ResponseReturnValue:
     makes_keys = can(found.actor, Permission.API_KEY_OWN)
     context: dict[str, Any] = {
         "keys": queries.list_own_keys(found.actor),
-        "sessions": queries.list_own_sessions(found.actor),
+        "sessions": queries_users.live_sessions(found.actor, found.actor.user_id),
+        "user": queries.own_user(found.actor),
+        "idle_minutes": settings().session_idle_minutes,
+        "scope_words": scope_words.SCOPE_WORDS,
         "this_session_id": found.session_id,
         "scopes": service.grantable_scopes(found.actor) if makes_keys else [],
         "default_days": settings().api_key_days,
@@ -134,10 +154,27 @@ def create_key() -> ResponseReturnValue:
     try:
         key, text = service.create_api_key(current_actor(), **values)
     except AppError as error:
-        if error.status not in (409, 422):
-            raise
-        return _me_page(error.status, errors=error.errors or {"_form": [error.message]}, form=typed)
+        return _me_page(error.status, errors=shown_errors(error), form=typed)
     return _me_page(201, new_key={"name": key.name, "text": text})
+
+
+@blueprint.route("/me/keys/<int:key_id>/rename", methods=["GET", "POST"])
+def rename_key(key_id: int) -> ResponseReturnValue:
+    """Give a key another name."""
+    actor = current_actor()
+    key, status = queries.find_own_key(actor, key_id), 200
+    errors: dict[str, list[str]] = {}
+    if request.method == "POST":
+        values, errors = form_values(RenameKeySchema(), {"name": request.form.get("name", "").strip()})
+        status = 422
+        if not errors:
+            try:
+                service.rename_api_key(actor, key_id, name=values["name"], version=typed_version())
+                flash(f"The key is called {values['name']} now.", "success")
+                return redirect(url_for("accounts.me"), 303)
+            except AppError as error:
+                errors, status = shown_errors(error), error.status
+    return render_template("accounts/key_rename.html", key=key, errors=errors, form=request.form.to_dict()), status
 
 
 @blueprint.post("/me/keys/<int:key_id>/revoke")

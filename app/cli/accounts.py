@@ -10,7 +10,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
-from app.accounts import service_users
+from app.accounts import queries_users, service_users
 from app.accounts.first_start import one_time_password, system_actor
 from app.accounts.passwords import prepare_password
 from app.accounts.sign_in import normal_username
@@ -49,6 +49,10 @@ def _as_operator(act: Callable[[Actor], Any]) -> None:
         act(actor)
 
 
+def _id_of(actor: Actor, name: str) -> int:
+    return queries_users.find_user(actor, name).id
+
+
 @users.command("create")
 @click.argument("username")
 @click.option("--email", required=True, help="Unique over the whole platform.")
@@ -73,7 +77,7 @@ def set_password(username: str) -> None:
     clear = one_time_password()
     password = prepare_password(clear, username=username)
     name = normal_username(username)
-    _as_operator(lambda actor: service_users.set_user_password(actor, name, password=password))
+    _as_operator(lambda actor: service_users.reset_password(actor, _id_of(actor, name), password=password))
     click.echo(f"{name} can sign in once with the password {clear} and chooses an own one then.")
 
 
@@ -83,7 +87,7 @@ def set_password(username: str) -> None:
 def deactivate(username: str) -> None:
     """Refuse a person everywhere from now on, with sessions and keys."""
     name = normal_username(username)
-    _as_operator(lambda actor: service_users.deactivate_user(actor, name))
+    _as_operator(lambda actor: service_users.edit_user(actor, _id_of(actor, name), {"is_active": False}))
     click.echo(f"{name} is deactivated.")
 
 
@@ -94,8 +98,39 @@ def deactivate(username: str) -> None:
 def set_role(username: str, role: str) -> None:
     """Change what a person may do; all of their sessions end."""
     name = normal_username(username)
-    _as_operator(lambda actor: service_users.set_user_role(actor, name, role=Role(role)))
+    _as_operator(lambda actor: service_users.edit_user(actor, _id_of(actor, name), {"role": Role(role)}))
     click.echo(f"{name} is {role} now.")
+
+
+@users.command("reactivate")
+@click.argument("username")
+@_said_plainly
+def reactivate(username: str) -> None:
+    """Let a deactivated person sign in again; earlier keys stay revoked."""
+    name = normal_username(username)
+    _as_operator(lambda actor: service_users.edit_user(actor, _id_of(actor, name), {"is_active": True}))
+    click.echo(f"{name} is active again.")
+
+
+@users.command("unlock")
+@click.argument("username")
+@_said_plainly
+def unlock(username: str) -> None:
+    """Forget the failed tries that keep a person from signing in."""
+    name = normal_username(username)
+    _as_operator(lambda actor: service_users.unlock_user(actor, _id_of(actor, name)))
+    click.echo(f"{name} may try again.")
+
+
+@users.command("platform-admin")
+@click.argument("username")
+@click.option("--remove", is_flag=True, help="Take it away again.")
+@_said_plainly
+def platform_admin(username: str, remove: bool) -> None:
+    """Let a person administer the platform's tenants; all of their sessions and keys end."""
+    name = normal_username(username)
+    _as_operator(lambda actor: service_users.set_platform_admin(actor, _id_of(actor, name), granted=not remove))
+    click.echo(f"{name} is {'no longer a' if remove else 'a'} platform administrator.")
 
 
 @click.command("first-start")

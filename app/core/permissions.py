@@ -28,11 +28,13 @@ class Permission(StrEnum):
     TICKET_ADMIN = "ticket:admin"  # priority rules and targets of time
     AUDIT_VIEW = "audit:view"
     USER_VIEW = "user:view"
-    USER_EDIT = "user:edit"
+    USER_EDIT = "user:edit"  # as much as being an administrator: it gives roles and passwords
+    TEAM_VIEW = "team:view"
+    TEAM_EDIT = "team:edit"
     API_KEY_OWN = "api_key:own"  # one's own keys; only through a session
     PROFILE_OWN = "profile:own"
     WORKER_VIEW = "worker:view"
-    PLATFORM_ADMIN = "platform:admin"
+    PLATFORM_ADMIN = "platform:admin"  # tenants; of no role, and of a key only when it was given by name
 
 
 _VIEWER = frozenset(
@@ -42,6 +44,7 @@ _VIEWER = frozenset(
         Permission.PLAYBOOK_VIEW,
         Permission.JOB_VIEW,
         Permission.TICKET_VIEW,
+        Permission.TEAM_VIEW,
         Permission.WORKER_VIEW,
         Permission.API_KEY_OWN,
         Permission.PROFILE_OWN,
@@ -68,7 +71,8 @@ NEVER_BY_KEY = frozenset({Permission.API_KEY_OWN})
 def can(actor: Actor, permission: Permission) -> bool:
     """Say whether the actor may; for hiding buttons. Services use ``require``."""
     if permission is Permission.PLATFORM_ADMIN:
-        return actor.is_platform_admin and actor.via is not Via.API_KEY
+        given = actor.via is not Via.API_KEY or permission.value in (actor.scopes or ())
+        return actor.is_platform_admin and given
     if permission not in ROLE_GRANTS[actor.role]:
         return False
     if actor.via is Via.API_KEY and permission in NEVER_BY_KEY:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
+from app.accounts.queries_tenants import inactive_tenants
 from app.core.crypto import Keyring
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now, db_now
@@ -67,6 +68,7 @@ class DatabasePort:
             Run.status == RunStatus.PENDING,
             Run.cancel_requested_at.is_(None),
             Run.attempt < MAX_ATTEMPTS,
+            Run.tenant_id.not_in(inactive_tenants()),
             (Run.not_before.is_(None)) | (Run.not_before <= now),
             attempt=Run.attempt + 1,
             claim_token=token,

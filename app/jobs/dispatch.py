@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Select, func, or_, select, update
 
+from app.accounts.queries_tenants import inactive_tenants
 from app.core import queue
 from app.core.db import after_commit, db, unit_of_work
 from app.core.db_time import database_now
@@ -64,6 +65,7 @@ def _waiting(now: datetime) -> Select[Run]:
             Run.status == RunStatus.PENDING,
             Run.cancel_requested_at.is_(None),
             Run.attempt < MAX_ATTEMPTS,
+            Run.tenant_id.not_in(inactive_tenants()),
             or_(Run.dispatched_at.is_(None), Run.dispatched_at < stale),
             or_(Run.not_before.is_(None), Run.not_before <= now),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
+from app.accounts.models import Tenant
 from app.core.db import db
 from app.core.db_time import database_now
 from app.core.tenancy import system_scope
@@ -23,6 +24,9 @@ def waiting_because(run: Run) -> str | None:
     paused = db.session.get(PlatformFlag, PAUSED_FLAG)
     if paused is not None:
         return f"Dispatch is paused: {paused.value}. An administrator resumes it on the page of workers."
+    tenant = db.session.get(Tenant, run.tenant_id)
+    if tenant is not None and not tenant.is_active:
+        return f"The tenant {tenant.name} is deactivated. It starts when the platform's administrators reactivate it."
     now = database_now()
     if run.not_before is not None and run.not_before > now:
         seconds = max(1, int((run.not_before - now).total_seconds()))

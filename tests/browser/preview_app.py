@@ -33,6 +33,8 @@ NAV = [
     ("jobs.jobs", "Jobs", "jobs"),
     ("tickets.index", "Tickets", "ticket"),
     ("audit.index", "Audit", "audit"),
+    ("accounts.users", "Users", "user"),
+    ("accounts.tenants", "Tenants", "admin"),
 ]
 
 
@@ -78,6 +80,7 @@ def create_preview(role: str = "admin") -> Flask:
                     "url": tolerant_url_for(endpoint),
                     "icon": icon,
                     "active": page.startswith(endpoint.split(".")[0]),
+                    "group": "Admin" if endpoint.startswith("accounts.") else "",
                 }
                 for endpoint, label, icon in NAV
             ],

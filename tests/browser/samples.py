@@ -14,6 +14,7 @@ VIEWER = {
     "playbook:view",
     "job:view",
     "ticket:view",
+    "team:view",
     "worker:view",
     "api_key:own",
     "profile:own",
@@ -26,6 +27,8 @@ ADMIN = OPERATOR | {
     "audit:view",
     "user:view",
     "user:edit",
+    "team:edit",
+    "platform:admin",
 }
 GRANTS = {"viewer": VIEWER, "operator": OPERATOR, "admin": ADMIN}
 

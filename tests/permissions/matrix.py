@@ -39,6 +39,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/tickets/<uuid:ticket_id>/snooze": {"until": "2031-05-01T06:00:00Z"},
     "POST /api/v1/tickets": {"title": "Backups are late"},
     "POST /api/v1/tickets/<uuid:ticket_id>/comments": {"body": "Seen"},
+    "POST /api/v1/users": {"username": "newcomer", "email": "newcomer@example.org"},
+    "POST /api/v1/teams": {"name": "One"},
+    "POST /api/v1/teams/<uuid:team_uuid>/members": {"user_id": 2_000_000_000},
+    "POST /api/v1/tenants": {"name": "One", "admin_username": "one-admin", "admin_email": "one@example.org"},
     "POST /me/keys": {"name": "one"},
     "POST /tickets/<uuid:ticket_id>/comments": {"body": "Seen"},
 }

@@ -1,0 +1,29 @@
+"""What each scope of a key lets a program do, in words for people."""
+
+from __future__ import annotations
+
+from app.core.permissions import Permission
+
+SCOPE_WORDS: dict[str, str] = {
+    Permission.DASHBOARD_VIEW: "see counts and the state of the platform",
+    Permission.SERVER_VIEW: "see servers and groups",
+    Permission.SERVER_EDIT: "add and change servers and groups",
+    Permission.SERVER_TEST: "test connections",
+    Permission.SERVER_ADMIN: "accept host keys, set key paths and ansible_* variables, use the controller",
+    Permission.PLAYBOOK_VIEW: "see playbooks and their source",
+    Permission.PLAYBOOK_EDIT: "write playbooks: code that will run",
+    Permission.PLAYBOOK_APPROVE: "approve playbooks to run",
+    Permission.JOB_VIEW: "see launches, jobs and logs",
+    Permission.JOB_LAUNCH: "launch playbooks",
+    Permission.JOB_CANCEL: "cancel launches and jobs",
+    Permission.TICKET_VIEW: "see tickets",
+    Permission.TICKET_EDIT: "work on tickets",
+    Permission.AUDIT_VIEW: "read the audit log",
+    Permission.USER_VIEW: "see people, their sessions and keys",
+    Permission.USER_EDIT: "manage people: as much as being an administrator",
+    Permission.TEAM_VIEW: "see teams",
+    Permission.TEAM_EDIT: "manage teams",
+    Permission.PROFILE_OWN: "see and rename yourself, list your keys",
+    Permission.WORKER_VIEW: "see workers",
+    Permission.PLATFORM_ADMIN: "manage the platform's tenants",
+}
