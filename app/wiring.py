@@ -46,6 +46,7 @@ SUBSCRIBERS = (
     "app.jobs.subscribers",
     "app.playbooks.job_kind",
     "app.playbooks.job_kind_adhoc",
+    "app.playbooks.job_kind_syntax",
     "app.tickets.subscribers",
 )
 TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks", "app.playbooks.tasks")

@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.support.application",
     "tests.support.git_repositories",
     "tests.support.hosts",
+    "tests.support.old_engine",
     "tests.support.chroot_hosts",
     "tests.support.redis",
     "tests.support.stack",

@@ -53,8 +53,10 @@ class JobRow:
     completed_at: datetime | None
     cancel_requested_at: datetime | None
     waiting_because: str | None
+    engine: str = "default"
     engine_version: str | None = None
     lines_removed_at: datetime | None = None
+    collections: dict[str, str] | None = None
     can_cancel_alone: bool = True
     usual_seconds: float | None = None
 
@@ -132,8 +134,10 @@ def job_rows(jobs: Sequence[Job], *, explain: bool = True) -> list[JobRow]:
                 completed_at=job.completed_at,
                 cancel_requested_at=run.cancel_requested_at if job.status not in JOB_FINAL else None,
                 waiting_because=reasons.get(job.run_id) if job.status is JobStatus.PENDING else None,
+                engine=run.engine,
                 engine_version=run.engine_version,
                 lines_removed_at=job.lines_removed_at,
+                collections=run.collections,
             )
         )
     return rows

@@ -130,6 +130,14 @@ class JobSchema(Schema):
     lines_removed_at = fields.AwareDateTime(
         allow_none=True, metadata={"description": "Its lines were removed by age; the job itself stays"}
     )
+    engine = fields.String(metadata={"description": "Name of the installation that ran it, or shall."})
+    engine_version = fields.String(allow_none=True, metadata={"description": "ansible-core, once it has begun."})
+    collections = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        allow_none=True,
+        metadata={"description": "Versions of the collections that the run could use and its files name."},
+    )
     waiting_because = fields.String(allow_none=True)
     created_at = fields.AwareDateTime()
     started_at = fields.AwareDateTime(allow_none=True)
@@ -170,6 +178,7 @@ class RunSchema(Schema):
     attempt = fields.Integer()
     engine = fields.String()
     engine_version = fields.String(allow_none=True)
+    collections = fields.Dict(keys=fields.String(), values=fields.String(), allow_none=True)
     failure_code = fields.String(allow_none=True)
     message = fields.String(allow_none=True)
     exit_code = fields.Integer(allow_none=True)

@@ -29,6 +29,7 @@ from app.playbooks import (
     service_adhoc,
     service_approval,
     service_content,
+    service_syntax,
 )
 from app.playbooks.models import Playbook
 from app.playbooks.schemas import (
@@ -176,6 +177,15 @@ def replace_content(data: dict[str, Any], playbook_id: int) -> Any:
     return _shown(
         service_content.replace_file(actor, playbook_id, data=_bytes(data["content"]), version=data["version"])
     )
+
+
+@launches.post("/playbooks/<int:playbook_id>/syntax-check")
+@launches.response(202, LaunchSchema)
+@documented(launches, 404, 409)
+def check_syntax(playbook_id: int) -> Any:
+    """Have a worker check the playbook's syntax; the job's message names file and line of a mistake."""
+    launch = service_syntax.check_syntax(current_actor(), playbook_id, source="api")
+    return launch_rows([launch])[0], 202, {"Location": f"/api/v1/launches/{launch.uuid}"}
 
 
 @blueprint.post("/playbooks/<int:playbook_id>/approve")

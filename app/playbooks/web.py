@@ -24,6 +24,7 @@ from app.playbooks import (
     service,
     service_approval,
     service_content,
+    service_syntax,
     web_adhoc,
     web_approval,
     web_projects,
@@ -116,6 +117,7 @@ def playbook(playbook_id: int) -> str:
         stats=figures,
         durations=figures.durations,
         outcome=figures.outcome,
+        syntax=service_syntax.last_check(actor, found),
         jobs=listings.job_rows(jobs),
     )
 

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.core.errors import AppError
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
-from app.playbooks import queries, service_approval
+from app.playbooks import queries, service_approval, service_syntax
 from app.playbooks.models import ApprovalKind
 from app.playbooks.schemas_projects import ApprovalQuery, approval_rows
 from app.playbooks.web_forms import errors_for_form, load
@@ -58,6 +58,13 @@ def revoke(playbook_id: int) -> ResponseReturnValue:
     service_approval.revoke_approval(current_actor(), playbook_id)
     flash("The approval is withdrawn. Nobody can launch it.", "success")
     return redirect(url_for("playbooks.playbook", playbook_id=playbook_id), 303)
+
+
+@blueprint.post("/playbooks/<int:playbook_id>/syntax-check")
+def check_syntax(playbook_id: int) -> ResponseReturnValue:
+    """Have a worker check the syntax; the launch's page shows what it says."""
+    launch = service_syntax.check_syntax(current_actor(), playbook_id)
+    return redirect(url_for("jobs.launch", launch_uuid=launch.uuid), 303)
 
 
 @blueprint.get("/playbooks/approvals")

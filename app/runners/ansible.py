@@ -30,6 +30,8 @@ ansible_playbook           absolute path of the executable; default: the one bes
 max_log_bytes              cap of each host's output, default 100 MiB (read by the supervisor)
 grace_seconds              from the polite stop to the kill, default 5 (read by the supervisor)
 min_free_bytes             a run stops as disk_full when the spool's disk has less, default 64 MiB (supervisor)
+syntax_check               bool: only parse the playbook and what it imports; no host is touched
+engine_version             of ansible-core, for a syntax check, in which no plugin tells it
 limits                     {"memory_bytes", "processes", "open_files", "file_bytes"} (rlimits)
 =========================  ============================================================================
 
@@ -52,6 +54,7 @@ from app.runners.base import RunSpec
 from app.runners.engines import EngineJob, Outcome
 from app.runners.outcome import PlaybookOutcome
 from app.runners.recorder import Recorder
+from app.runners.syntax_outcome import SyntaxOutcome
 from app.runners.workspace import Workspace
 
 _EXEC_CHILD = Path(__file__).with_name("exec_child.py")
@@ -73,7 +76,10 @@ def extra_secrets(parameters: Mapping[str, Any], workspace: Workspace) -> list[s
 
 
 def make_outcome(parameters: Mapping[str, Any], recorder: Recorder) -> Outcome:
-    """Return the follower of a playbook run."""
+    """Return the follower of a playbook run, or of a syntax check."""
+    if parameters.get("syntax_check"):
+        hosts = [host["name"] for host in parameters["hosts"]]
+        return SyntaxOutcome(hosts, recorder, str(parameters.get("engine_version") or ""))
     return PlaybookOutcome((host["name"] for host in parameters["hosts"]), recorder)
 
 

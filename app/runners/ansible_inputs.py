@@ -202,6 +202,8 @@ def command_line(parameters: Mapping[str, Any], workspace: Workspace) -> list[st
     if verbosity:
         argv.append("-" + "v" * verbosity)
     argv += [f"--{name}" for name in ("check", "diff") if parameters.get(name)]
+    if parameters.get("syntax_check"):
+        argv.append("--syntax-check")
     if parameters.get("remote_user"):
         argv += ["--user", _argument("remote_user", parameters["remote_user"], 100)]
     become = _mapping("become", parameters.get("become") or {})

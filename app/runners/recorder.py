@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,17 +21,26 @@ _MAX_LEFT_OUT = 100
 class Recorder:
     """Writes records of one run. ``lines_dropped`` counts the lines over a host's cap that were not kept."""
 
-    def __init__(self, spool: SpoolWriter, masker: Masker, max_log_bytes: int = DEFAULT_LOG_BYTES) -> None:
-        """``max_log_bytes`` is the cap of each host, and of the lines that belong to none."""
+    def __init__(
+        self, spool: SpoolWriter, masker: Masker, max_log_bytes: int = DEFAULT_LOG_BYTES, project: str = ""
+    ) -> None:
+        """``max_log_bytes`` is the cap of each host, and of the lines that belong to none.
+
+        ``project`` is the run's folder of files: where the engine names one of them, its path inside is shown.
+        """
         self._spool = spool
         self._mask = masker.mask
+        self._folder = f"{project}/" if project else ""
+        # In what a host prints only "file:line" and "file': line" are the engine's own words.
+        place = re.escape(self._folder) + r"""(?=[^\s:'"]+['"]?:(?: line )?\d)"""
+        self._place = re.compile(place) if project else None
         self._max = max_log_bytes
         self._used: dict[str | None, int] = {}
         self._dropped: dict[str | None, list[int]] = {}
 
     def clean(self, text: str, limit: int | None = _MAX_NAME) -> str:
         """Return a short text (a name, a message) safe and masked; line ends become blanks."""
-        cleaned = self._mask(sanitize_line(" ".join(split_text(text))))
+        cleaned = self._mask(self._inside(sanitize_line(" ".join(split_text(text)))))
         return cleaned if limit is None else cleaned[:limit]
 
     def play(self, name: str) -> None:
@@ -51,7 +61,7 @@ class Recorder:
         further = further if further in _LEVELS else level
         now = time.time()
         for line in split_text(text):
-            self._line(self._mask(sanitize_line(line)), host, seq, level, now)
+            self._line(self._mask(self._inside(sanitize_line(line), host)), host, seq, level, now)
             level = further
 
     def result(self, host: str, seq: int, status: TaskStatus, duration_ms: int, diff: str | None) -> None:
@@ -80,6 +90,12 @@ class Recorder:
             )
             self._spool.append_line(text, host=host, seq=0, level="WARNING", now=time.time())
         return sum(lines for lines, _size in self._dropped.values())
+
+    def _inside(self, text: str, host: str | None = None) -> str:
+        """Return a text whose mentions of the run's folder are paths inside the project."""
+        if self._place is None or self._folder not in text:
+            return text
+        return text.replace(self._folder, "") if host is None else self._place.sub("", text)
 
     def _line(self, line: str, host: str | None, seq: int, level: str, now: float) -> None:
         used = self._used.get(host, 0)

@@ -304,6 +304,10 @@ page("playbooks/playbook", "playbooks/playbook.html")(
         "source": ["- hosts: all", "  tasks:", f"    - name: {XSS}", "      command: uptime"],
         "source_cut": False,
         "changes": [],
+        "syntax": (
+            row(status=row(value="failed"), uuid="u1", created_at=NOW, inputs={"manifest_hash": "3c" * 32}),
+            row(error_message=f"site.yml:3: couldn't resolve module {XSS}"),
+        ),
         "revision": row(id=12, commit_hash="0123456789abcdef" * 2),
         "files": [row(path="web/patch.yml", size=812)],
         "approval": None,
