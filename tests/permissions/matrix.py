@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/playbook-projects/<uuid:project_uuid>/playbooks": {"paths": ["site.yml"]},
     "POST /api/v1/playbooks": {"name": "one", "file_name": "one.yml", "content": "- hosts: all\n"},
     "PUT /api/v1/playbooks/<int:playbook_id>/content": {"content": "- hosts: all\n"},
+    "POST /api/v1/servers:import": {"inventory": "web-1 ansible_host=192.0.2.1"},
     "POST /api/v1/server-groups": {"name": "web"},
     "PATCH /api/v1/server-groups/all": {"variables": {}},
     "POST /playbooks/projects/<uuid:project_uuid>/approve": {"manifest_hash": "0" * 64},
