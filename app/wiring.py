@@ -36,6 +36,7 @@ MODEL_MODULES = (
     "app.jobs.models",
     "app.jobs.log_models",
     "app.playbooks.models",
+    "app.playbooks.models_saved",
     "app.tickets.models",
     "app.tickets.models_rules",
 )
