@@ -20,6 +20,7 @@ from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs.models import Job, Launch
+from app.jobs.queries import JobFilter, select_jobs
 from app.tickets.models import Ticket, TicketEvent, TicketJob, TicketPriority, TicketStatus
 from app.tickets.queries import ENDED as ENDED
 from app.tickets.queries import FOLLOWING
@@ -304,6 +305,32 @@ def find_job(actor: Actor, text: str) -> str | None:
     match = Job.id == int(name) if _is_number(name) else Job.job_id == name
     job = db.session.scalars(scoped(actor, Job).where(match)).one_or_none()
     return None if job is None else job.job_id
+
+
+def find_ticket(actor: Actor, text: str) -> Ticket | None:
+    """Return the ticket that a person names by number (T-12, #12, 12) or UUID; None when there is none."""
+    require(actor, Permission.TICKET_VIEW)
+    name = text.strip().lower().removeprefix("t-").lstrip("#")
+    match = Ticket.id == int(name) if _is_number(name) else Ticket.ticket_id == name
+    return db.session.scalars(scoped(actor, Ticket).where(match)).one_or_none()
+
+
+def find_jobs(actor: Actor, text: str, limit: int = 10) -> list[TicketJobRow]:
+    """Return the newest jobs that a text names: number, UUID, or the beginning of a server's name."""
+    require(actor, Permission.TICKET_VIEW)
+    found = select_jobs(actor, JobFilter(text=text)).with_only_columns(Job.id)
+    ids = db.session.scalars(found.order_by(Job.id.desc()).limit(limit)).all()
+    if not ids:
+        return []
+    statement = _job_columns().outerjoin(TicketJob, TicketJob.job_id == Job.id).where(Job.id.in_(ids))
+    return [TicketJobRow(*row) for row in db.session.execute(statement.order_by(Job.id.desc()))]
+
+
+def last_job_of_server(actor: Actor, server_id: int) -> str | None:
+    """Return the UUID of a server's newest job, None where it has none."""
+    require(actor, Permission.TICKET_VIEW)
+    statement = scoped(actor, Job).with_only_columns(Job.job_id).where(Job.server_id == server_id)
+    return db.session.scalar(statement.order_by(Job.id.desc()).limit(1))
 
 
 def history_of(ticket: Ticket, *, after: int | None = None, limit: int = HISTORY_LIMIT) -> Sequence[TicketEvent]:

@@ -13,6 +13,7 @@ from app.core.errors import NotFound
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.tickets.models import Ticket
+from app.tickets.queries import OPEN
 
 
 def lock_tickets(actor: Actor, ticket_uuids: Collection[str]) -> dict[str, Ticket]:
@@ -57,3 +58,17 @@ def ticket_uuids(ticket_ids: Collection[int]) -> dict[int, str]:
         return {}
     rows = db.session.execute(select(Ticket.id, Ticket.ticket_id).where(Ticket.id.in_(ticket_ids)))
     return {row.id: row.ticket_id for row in rows}
+
+
+def merge_candidates(actor: Actor, ticket: Ticket, limit: int = 10) -> Sequence[Ticket]:
+    """Return open tickets that this one may be the same problem as: same task or message first, then the newest."""
+    require(actor, Permission.TICKET_VIEW)
+    others = scoped(actor, Ticket).where(Ticket.status.in_(OPEN), Ticket.id != ticket.id)
+    found: dict[int, Ticket] = {}
+    for column, value in ((Ticket.task_key, ticket.task_key), (Ticket.message_key, ticket.message_key)):
+        if value is not None:
+            rows = db.session.scalars(others.where(column == value).order_by(Ticket.id.desc()).limit(limit))
+            found.update({row.id: row for row in rows})
+    newest = db.session.scalars(others.order_by(Ticket.id.desc()).limit(limit))
+    found.update({row.id: row for row in newest if row.id not in found})
+    return list(found.values())[:limit]

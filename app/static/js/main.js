@@ -5,7 +5,7 @@
  */
 const KNOWN = new Set([
   "confirm", "copy", "elapsed", "filters", "form-errors", "keyboard", "local-time", "log", "menu",
-  "palette", "picker", "refresh", "theme",
+  "palette", "picker", "refresh", "theme", "ticks",
 ]);
 const bound = new WeakMap();
 

@@ -41,7 +41,7 @@ function openHelp() {
 }
 
 function move(step) {
-  const rows = [...document.querySelectorAll("table[data-keys] tbody tr:has(a)")];
+  const rows = [...document.querySelectorAll("table[data-keys] tbody tr:has(a), .board[data-keys] li:has(a)")];
   if (!rows.length) return;
   const now = rows.findIndex((r) => r.hasAttribute("data-current"));
   const next = rows[Math.min(rows.length - 1, Math.max(0, now + step))];
