@@ -28,6 +28,7 @@ from app.core.actor import Actor, Role, Via
 from app.core.clock import utc_now
 from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
+from app.tickets.models import Ticket
 
 Row = TypeVar("Row")
 PASSWORD = "grey-otter-walks-home"
@@ -172,6 +173,11 @@ def make_key(person: PersonMade, *, scopes: list[str] | None = None, days: float
             )
         )
     return text
+
+
+def ticket_number(ticket_uuid: str) -> int:
+    """Return the number of a ticket."""
+    return next(row.id for row in rows(Ticket) if row.ticket_id == ticket_uuid)
 
 
 def make_session(person: PersonMade) -> str:

@@ -17,10 +17,18 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from markupsafe import escape
 from werkzeug.routing import BuildError
 
-from tests.browser import sample_accounts, sample_audit, sample_content, sample_jobs, samples  # all fill the last
+from app.tickets.linked_text import linked_text
+from tests.browser import (  # all fill the last
+    sample_accounts,
+    sample_audit,
+    sample_content,
+    sample_jobs,
+    sample_tickets,
+    samples,
+)
 
 ROOT = Path(__file__).resolve().parents[2] / "app"
-assert sample_accounts and sample_audit and sample_content and sample_jobs
+assert sample_tickets and sample_accounts and sample_audit and sample_content and sample_jobs
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -64,6 +72,7 @@ def create_preview(role: str = "admin") -> Flask:
             *(FileSystemLoader(p) for p in sorted(ROOT.glob("*/templates"))),
         ]
     )
+    app.jinja_env.filters["linked_text"] = linked_text
     app.jinja_env.globals.update(url_for=tolerant_url_for, csrf_token=lambda: "preview-token")
 
     @app.context_processor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from tests.browser.sample_pages import JOBS, LAUNCHES, TICKETS, job, launch, listing, row
-from tests.browser.samples import NOW, XSS, page
+from tests.browser.sample_pages import JOBS, LAUNCHES, job, launch, listing, row
+from tests.browser.samples import XSS, page
 
 
 def job_page(status: str, **more: Any) -> dict[str, Any]:
@@ -94,79 +94,3 @@ NO_ROWS: dict[str, Any] = {"tasks": [], "hidden_tasks": 0, "rows": [], "page": N
 page("jobs/launch-running", "jobs/launch.html")(lambda: launch_page(launch(310, "running", 2), matrix()))
 page("jobs/launch-failed", "jobs/launch.html")(lambda: launch_page(launch(309, "failed", 2), matrix()))
 page("jobs/launch-waiting", "jobs/launch.html")(lambda: launch_page(launch(311, "pending"), NO_ROWS))
-
-
-def tickets(view: str, items: list[Any]) -> dict[str, Any]:
-    columns = [
-        row(status=s, tickets=[t for t in items if t.status == s], more=0)
-        for s in ("open", "in_progress", "resolved", "closed")
-    ]
-    return {"view": view, "page": listing(items, len(items)), "columns": columns, "people": [(1, "jonas")]}
-
-
-page("tickets/list", "tickets/index.html")(lambda: tickets("list", TICKETS))
-page("tickets/board", "tickets/index.html")(lambda: tickets("board", TICKETS))
-page("tickets/empty", "tickets/index.html")(lambda: tickets("list", []))
-page("tickets/new", "tickets/ticket_new.html")(lambda: {"form": {}, "errors": {"job": ["No such job."]}, "people": []})
-page("tickets/ticket", "tickets/ticket.html")(
-    lambda: {
-        "ticket": row(
-            number=7,
-            ticket_id="t7",
-            title=f"Install packages: no space left {XSS}",
-            description=XSS,
-            status="open",
-            priority="high",
-            source="auto",
-            occurrences=9,
-            created_at=NOW,
-            created_by_name="system",
-            last_seen_at=NOW,
-            resolved_at=None,
-            due_at=NOW,
-            acknowledged_at=None,
-            assignee_id=None,
-            assignee_name=None,
-            failed_task="Install packages",
-            failed_module="ansible.builtin.apt",
-            failure_code="task_failed",
-            version=2,
-        ),
-        "first_error": row(
-            text=f"fatal: [web-1]: FAILED! => No space left on device\n{XSS}",
-            job_id="j1",
-            job_number=1412,
-            line=88,
-            server_name="web-1",
-        ),
-        "jobs": [
-            row(
-                number=1412,
-                job_id="j1",
-                status="failed",
-                server_name="web-1",
-                server_id=1,
-                created_at=NOW,
-                cleared_at=None,
-            ),
-            row(
-                number=1411,
-                job_id="j2",
-                status="failed",
-                server_name="web-2",
-                server_id=2,
-                created_at=NOW,
-                cleared_at=NOW,
-            ),
-        ],
-        "jobs_more": 4,
-        "next_statuses": ["in_progress", "resolved"],
-        "people": [(1, "jonas")],
-        "form": {},
-        "errors": {},
-        "events": [
-            row(kind="opened", who="system", at=NOW, body=None, said="Opened by job #1412"),
-            row(kind="comment", who="jonas", at=NOW, body=f"Cleaning /var/log.\n{XSS}", said="Comment"),
-        ],
-    }
-)

@@ -102,6 +102,18 @@ def ticket(number: int, status: str, priority: str) -> SimpleNamespace:
         created_at=NOW - ago(hours=number * 7),
         last_seen_at=NOW - ago(minutes=4),
         servers_hit=number,
+        is_overdue=number == 1,
+        due_at=NOW - ago(hours=1),
+        respond_due_at=NOW,
+        snoozed_until=None,
+        merged_into=None,
+        merged_into_number=None,
+        acknowledged_at=None,
+        acknowledged_by_name=None,
+        reopened_at=None,
+        resolved_at=None,
+        resolution=None,
+        assignee_id=None,
     )
 
 

@@ -21,6 +21,7 @@ VIEWER = {
 }
 OPERATOR = VIEWER | {"server:edit", "server:test", "job:launch", "job:cancel", "ticket:edit"}
 ADMIN = OPERATOR | {
+    "ticket:admin",
     "server:admin",
     "playbook:edit",
     "playbook:approve",

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.browser import sample_accounts, sample_content, sample_jobs, samples
+from tests.browser import sample_accounts, sample_content, sample_jobs, sample_tickets, samples
 from tests.browser.axe import CONTRAST, violations
 from tests.browser.conftest import Watched
 
 pytestmark = pytest.mark.browser
-assert sample_accounts and sample_content and sample_jobs  # importing it fills samples.PAGES
+assert sample_accounts and sample_content and sample_jobs and sample_tickets  # importing it fills samples.PAGES
 
 
 @pytest.mark.parametrize("name", sorted(samples.PAGES))

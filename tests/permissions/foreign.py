@@ -62,6 +62,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "grant_id", lambda _owner, held: held.grant_id),
     ("/", "job_id", lambda _owner, held: held.job_id),
     ("/workers/", "worker_id", lambda _owner, _held: UNKNOWN_NUMBER),  # workers are nobody's
+    ("/tickets/number/", "number", lambda _owner, held: factories.ticket_number(held.ticket_id)),
     ("/", "rule_id", lambda _owner, held: held.rule_id),
     ("/", "ticket_id", lambda _owner, held: held.ticket_id),
 )
