@@ -14,9 +14,8 @@ from app.core.edit_version import IF_MATCH, etag, seen_version
 from app.core.faces import documented
 from app.core.flask_app import current_actor
 from app.core.pagination import header
-from app.inventory import api_credentials, api_facts, queries, service, service_host_keys, service_tests
+from app.inventory import api_bulk, api_credentials, api_facts, queries, service, service_host_keys, service_tests
 from app.inventory.draft import ServerInput
-from app.inventory.queries import ServerFilter
 from app.inventory.schemas import (
     HostKeyOut,
     NoQuery,
@@ -26,13 +25,14 @@ from app.inventory.schemas import (
     ServerQuery,
     host_key_data,
     server_data,
+    to_filter,
 )
 
 View = TypeVar("View", bound=Callable[..., Any])
 Answer = dict[str, Any]
 
 blueprint = Blueprint("inventory_api", __name__, description="Servers, connection tests, host keys")
-blueprints = (blueprint, api_credentials.blueprint, api_facts.blueprint)
+blueprints = (blueprint, api_bulk.blueprint, api_credentials.blueprint, api_facts.blueprint)
 
 
 def _no_query() -> Callable[[View], View]:
@@ -47,12 +47,14 @@ def _no_query() -> Callable[[View], View]:
     200, ServerOut(many=True), headers={"X-Pagination": {"schema": {"type": "string"}, "description": "JSON"}}
 )
 def list_servers(args: dict[str, Any]) -> tuple[list[Answer], int, dict[str, str]]:
-    """List servers, the newest first."""
-    wanted = ServerFilter(
-        args.get("environment"), args.get("tag"), args.get("connection"), args.get("is_active"), args.get("q")
-    )
+    """List servers, the newest first unless sorted otherwise."""
     page = queries.list_servers(
-        current_actor(), wanted, page=args["page"], page_size=args["page_size"], after=args.get("after")
+        current_actor(),
+        to_filter(args, args.get("is_active")),
+        page=args["page"],
+        page_size=args["page_size"],
+        after=args.get("after"),
+        sort=args.get("sort"),
     )
     return [server_data(row) for row in page.items], 200, {"X-Pagination": json.dumps(header(page))}
 

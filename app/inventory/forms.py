@@ -66,12 +66,13 @@ def read_form(form: Mapping[str, str]) -> tuple[ServerInput, int | None]:
         loaded = ServerEdit().load(given)
     except ValidationError as error:
         messages = cast(dict[str, Any], error.messages)
-        raise InvalidInput(**{name: _sentence(found) for name, found in messages.items()}) from error
+        raise InvalidInput(**{name: first_sentence(found) for name, found in messages.items()}) from error
     version: int | None = loaded.pop("version", None)
     return cast(ServerInput, loaded), version
 
 
-def _sentence(found: Any) -> str:
+def first_sentence(found: Any) -> str:
+    """Return the first of marshmallow's messages of a field, however deep it lies."""
     while isinstance(found, dict):
         found = next(iter(found.values()))
     return str(found[0]) if isinstance(found, list) and found else str(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import Select, func, or_, select
 
@@ -12,11 +13,24 @@ from app.core.db import db
 from app.core.errors import NotFound
 from app.core.pagination import COUNT_CAP, Page, paginate
 from app.core.permissions import Permission, require
+from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.inventory.models import Connection, HostKey, Server, ServerTag
+from app.inventory.models_kept import ServerFactValue, ServerLastJob
 
 PALETTE_LIMIT = 20
 MAXIMUM_ID = 2**31 - 1
+
+
+class TestResult(StrEnum):
+    """How the last connection test went, for filters."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NEVER = "never"
+
+
+LAST_JOB_NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,16 @@ class ServerFilter:
     connection: Connection | None = None
     is_active: bool | None = None
     text: str | None = None
+    os_type: str | None = None
+    test: TestResult | None = None
+    last_job: str | None = None  # success, failed, cancelled, or "none": nothing ended on it yet
+    fact: tuple[str, str] | None = None  # short name and word, see inventory.facts.parse_wanted
+
+
+SORTS = SortKeys(
+    "-id",
+    {"id": Server.id, "hostname": Server.hostname, "ip_address": Server.ip_address, "os_type": Server.os_type},
+)
 
 
 def escaped(text: str) -> str:
@@ -40,8 +64,37 @@ def _is_small(actor: Actor) -> bool:
     return (db.session.scalar(select(func.count()).select_from(ids)) or 0) <= COUNT_CAP
 
 
+def _kept(actor: Actor, statement: Select[Server], wanted: ServerFilter) -> Select[Server]:
+    """Narrow by what is kept beside servers: last test, last job, facts."""
+    if wanted.test is TestResult.OK:
+        statement = statement.where(Server.last_test_code == "ok")
+    elif wanted.test is TestResult.FAILED:
+        statement = statement.where(Server.last_test_code.is_not(None), Server.last_test_code != "ok")
+    elif wanted.test is TestResult.NEVER:
+        statement = statement.where(Server.last_test_code.is_(None))
+    if wanted.last_job == LAST_JOB_NONE:
+        known = select(ServerLastJob.id).where(
+            ServerLastJob.tenant_id == actor.tenant_id, ServerLastJob.server_id == Server.id
+        )
+        statement = statement.where(~known.exists())
+    elif wanted.last_job is not None:
+        ended = select(ServerLastJob.server_id).where(
+            ServerLastJob.tenant_id == actor.tenant_id, ServerLastJob.status == wanted.last_job
+        )
+        statement = statement.where(Server.id.in_(ended))
+    if wanted.fact is not None:
+        name, value = wanted.fact
+        holding = select(ServerFactValue.server_id).where(
+            ServerFactValue.tenant_id == actor.tenant_id, ServerFactValue.name == name, ServerFactValue.value == value
+        )
+        statement = statement.where(Server.id.in_(holding))
+    return statement
+
+
 def _filtered(actor: Actor, wanted: ServerFilter) -> Select[Server]:
-    statement = scoped(actor, Server)
+    statement = _kept(actor, scoped(actor, Server), wanted)
+    if wanted.os_type:
+        statement = statement.where(Server.os_type == wanted.os_type.lower())
     if wanted.is_active is not None:
         statement = statement.where(Server.is_active.is_(wanted.is_active))
     if wanted.environment:
@@ -64,11 +117,45 @@ def _filtered(actor: Actor, wanted: ServerFilter) -> Select[Server]:
 
 
 def list_servers(
-    actor: Actor, wanted: ServerFilter, *, page: int = 1, page_size: int = 50, after: int | None = None
+    actor: Actor,
+    wanted: ServerFilter,
+    *,
+    page: int = 1,
+    page_size: int = 50,
+    after: int | None = None,
+    sort: str | None = None,
 ) -> Page[Server]:
-    """Return one page, newest first; at most three queries whatever the number of servers."""
+    """Return one page, newest first unless ``sort`` (of SORTS) says otherwise; at most four queries."""
     require(actor, Permission.SERVER_VIEW)
-    return paginate(_filtered(actor, wanted), Server.id, page=page, page_size=page_size, after=after)
+    order = SORTS.pick(sort)
+    return paginate(_filtered(actor, wanted), Server.id, page=page, page_size=page_size, after=after, sort=order)
+
+
+def list_matching(actor: Actor, wanted: ServerFilter, limit: int) -> Sequence[Server]:
+    """Return the servers that match, by name, at most ``limit``."""
+    require(actor, Permission.SERVER_VIEW)
+    return db.session.scalars(_filtered(actor, wanted).order_by(Server.hostname, Server.id).limit(limit)).all()
+
+
+def list_by_ids(actor: Actor, server_ids: Sequence[int]) -> Sequence[Server]:
+    """Return servers by id, active or not, by name, each once. Raises NotFound when one of them is not to be seen."""
+    require(actor, Permission.SERVER_VIEW)
+    wanted = set(server_ids)
+    rows = db.session.scalars(scoped(actor, Server).where(Server.id.in_(wanted)).order_by(Server.hostname, Server.id))
+    found = rows.all()
+    if len(found) != len(wanted):
+        raise NotFound("One of these servers")
+    return found
+
+
+def list_words(actor: Actor) -> dict[str, list[str]]:
+    """Return what filters and forms offer: ``environments`` and ``os_types`` in use, at most 100 of each."""
+    require(actor, Permission.SERVER_VIEW)
+    found = {}
+    for name, column in (("environments", Server.environment), ("os_types", Server.os_type)):
+        statement = select(column).where(Server.tenant_id == actor.tenant_id, column.is_not(None))
+        found[name] = [str(word) for word in db.session.scalars(statement.distinct().order_by(column).limit(100))]
+    return found
 
 
 def get_server(actor: Actor, server_id: int) -> Server:

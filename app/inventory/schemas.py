@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.core.clock import iso
-from app.inventory import values
+from app.core.sort_field import sort_field
+from app.inventory import facts, queries, values
 from app.inventory.connection_test import trust_of
 from app.inventory.draft import ServerInput
 from app.inventory.models import Connection, HostKey, Server
+from app.inventory.queries import LAST_JOB_NONE, ServerFilter, TestResult
 
 ID = validate.Range(min=1, max=2**31 - 1)
 
@@ -90,6 +92,29 @@ class ServerEdit(ServerFields):
     version = fields.Integer(strict=True, validate=ID, metadata={"description": "Refused with 409 when not the row's."})
 
 
+def _is_fact(text: str) -> None:
+    try:
+        facts.parse_wanted(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+def to_filter(query: Mapping[str, Any], is_active: bool | None) -> ServerFilter:
+    """Return the filter of loaded ServerQuery data."""
+    fact = query.get("fact")
+    return ServerFilter(
+        environment=query.get("environment"),
+        tag=query.get("tag"),
+        connection=query.get("connection"),
+        is_active=is_active,
+        text=query.get("q"),
+        os_type=query.get("os_type"),
+        test=query.get("test"),
+        last_job=query.get("last_job"),
+        fact=facts.parse_wanted(fact) if fact else None,
+    )
+
+
 class ServerQuery(Strict):
     """Filters and paging of the list."""
 
@@ -103,6 +128,20 @@ class ServerQuery(Strict):
             "description": "In the name, or the beginning of the address; above 10,000 servers the beginning of both."
         },
     )
+    os_type = fields.String(validate=validate.Length(1, 50))
+    test = fields.Enum(TestResult, by_value=True, metadata={"description": "How the last connection test went."})
+    last_job = fields.String(
+        validate=validate.OneOf(("success", "failed", "cancelled", LAST_JOB_NONE)),
+        metadata={"description": "How the last job on it ended; none: nothing ended on it yet."},
+    )
+    fact = fields.String(
+        validate=[validate.Length(3, 260), _is_fact],
+        metadata={
+            "description": f"name:value, equal whatever the case. Names: {', '.join(facts.SEARCHABLE)}.",
+            "example": "distribution_version:12",
+        },
+    )
+    sort = sort_field(*queries.SORTS.columns)
     page = fields.Integer(load_default=1, validate=validate.Range(1, 10_000))
     page_size = fields.Integer(load_default=50, validate=validate.Range(1, 100))
     after = fields.Integer(validate=ID, metadata={"description": "Id of the last row seen; any depth."})

@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import RAISE, ValidationError
 
 from app.audit import queries as audit_queries
 from app.audit.queries import AuditFilter
@@ -22,40 +21,23 @@ from app.inventory import (
     service,
     service_host_keys,
     service_tests,
+    web_bulk,
     web_credentials,
     web_facts,
+    web_list,
 )
 from app.inventory.connection_test import Trust, trust_of
 from app.inventory.failures import Outcome
 from app.inventory.models import HostKey, Server
-from app.inventory.queries import ServerFilter
-from app.inventory.schemas import ServerQuery, test_state
+from app.inventory.schemas import test_state
 
 blueprint = Blueprint("inventory", __name__, template_folder="templates")
 web_credentials.routes(blueprint)
 web_facts.routes(blueprint)
+web_list.routes(blueprint)
+web_bulk.routes(blueprint)
 
-ACTIVE = {"1": True, "0": False, "all": None}
 CHANGES = 20
-
-
-@blueprint.get("/servers")
-def servers() -> str:
-    """List servers; the active ones unless the address says otherwise."""
-    given = {name: value for name, value in request.args.items() if value != ""}
-    active = given.pop("active", "1")
-    try:
-        query = ServerQuery().load(given, unknown=RAISE)
-        is_active = ACTIVE[active]
-    except (ValidationError, KeyError) as error:
-        raise InvalidInput("These filters cannot be used: correct the address or clear the filters.") from error
-    wanted = ServerFilter(
-        query.get("environment"), query.get("tag"), query.get("connection"), is_active, query.get("q")
-    )
-    page = queries.list_servers(
-        current_actor(), wanted, page=query["page"], page_size=query["page_size"], after=query.get("after")
-    )
-    return render_template("inventory/servers.html", page=page)
 
 
 def _key_rows(actor: Actor, keys: list[HostKey]) -> list[dict[str, Any]]:
@@ -139,7 +121,12 @@ def _form_page(server: Server | None, error: AppError | None = None) -> Response
     if server is not None and server.jump_host_id and server.jump_host_id not in dict(choices):
         choices.insert(0, (server.jump_host_id, queries.name_of(actor, server.jump_host_id) or "?"))
     page = render_template(
-        "inventory/server_form.html", server=server, form=form, errors=errors, jump_hosts=choices, environments=[]
+        "inventory/server_form.html",
+        server=server,
+        form=form,
+        errors=errors,
+        jump_hosts=choices,
+        environments=queries.list_words(actor)["environments"],
     )
     return page, error.status if error else 200
 
