@@ -23,12 +23,13 @@ from tests.browser import (  # all fill the last
     sample_audit,
     sample_content,
     sample_jobs,
+    sample_servers,
     sample_tickets,
     samples,
 )
 
 ROOT = Path(__file__).resolve().parents[2] / "app"
-assert sample_tickets and sample_accounts and sample_audit and sample_content and sample_jobs
+assert sample_servers and sample_tickets and sample_accounts and sample_audit and sample_content and sample_jobs
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

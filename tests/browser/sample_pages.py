@@ -208,6 +208,11 @@ def server(number: int, **more: Any) -> SimpleNamespace:
         "python_interpreter": None,
         "variables": {"http_port": 8080, "motd": XSS},
         "jump_host_id": None,
+        "last_test_code": ("ok", "unreachable", None)[number % 3],
+        "network_os": None,
+        "winrm_transport": None,
+        "winrm_scheme": None,
+        "winrm_cert_validation": None,
         "last_test_message": "Reached in 0.3 s, Python 3.11",
         "uuid": f"s{number}",
     }
@@ -218,7 +223,11 @@ def servers(items: list[Any]) -> dict[str, Any]:
     return {
         "page": listing(items, len(items)),
         "environments": ["production", "staging"],
-        "tags": ["web", "db"],
+        "os_types": ["debian", "unknown"],
+        "last_jobs": {
+            1: row(status="failed", job_uuid="j1", ended_at=NOW),
+            2: row(status="success", job_uuid="j2", ended_at=NOW),
+        },
     }
 
 
@@ -227,6 +236,13 @@ page("inventory/servers-empty", "inventory/servers.html")(lambda: servers([]))
 page("inventory/server", "inventory/server.html")(
     lambda: {
         "server": server(1),
+        "key_facts": {
+            "kernel": "6.1.0",
+            "memtotal_mb": "3921",
+            "virtualization_type": "kvm",
+            "virtualization_role": "guest",
+        },
+        "passwords": {"become": NOW},
         "jobs": JOBS,
         "tickets": TICKETS[:2],
         "host_keys": [

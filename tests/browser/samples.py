@@ -21,6 +21,7 @@ VIEWER = {
 }
 OPERATOR = VIEWER | {"server:edit", "server:test", "job:launch", "job:cancel", "ticket:edit"}
 ADMIN = OPERATOR | {
+    "job:adhoc",
     "ticket:admin",
     "server:admin",
     "playbook:edit",
