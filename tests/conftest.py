@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.support.databases",
     "tests.support.application",
     "tests.support.git_repositories",
+    "tests.playbooks.git_project",
     "tests.support.hosts",
     "tests.support.old_engine",
     "tests.support.chroot_hosts",

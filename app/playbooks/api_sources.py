@@ -11,6 +11,8 @@ from app.accounts.idempotency import once
 from app.core.edit_version import IF_MATCH, etag, seen_version
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
+from app.core.permissions import Permission, require
+from app.core.runtime import settings
 from app.playbooks import projects, queries, queries_sources, service_sources, service_sync
 from app.playbooks.models import ProjectSource
 from app.playbooks.schemas import PageQuery, PlaybookSchema, playbook_json
@@ -18,6 +20,8 @@ from app.playbooks.schemas_projects import ProjectSchema
 from app.playbooks.schemas_sources import (
     AcceptKeySchema,
     AdoptPlaybooksSchema,
+    ArchiveCountsSchema,
+    ArchiveQuery,
     NewProjectSchema,
     OfferSchema,
     SyncSchema,
@@ -34,6 +38,17 @@ KEY = {
     "required": False,
     "schema": {"type": "string", "maxLength": 200},
     "description": "Repeat a request with the same key: nothing is asked for twice.",
+}
+
+ARCHIVE = {
+    "requestBody": {
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+            },
+        }
+    }
 }
 
 
@@ -108,6 +123,28 @@ def get_sync(project_uuid: Any, sync_uuid: Any) -> Any:
 def accept_host_key(data: dict[str, Any], project_uuid: Any) -> Any:
     """Accept the ssh host key that the last sync was shown, and sync."""
     return service_sources.accept_host_key(current_actor(), str(project_uuid), data["fingerprint"])
+
+
+@blueprint.put("/playbook-projects/<uuid:project_uuid>/archive")
+@blueprint.arguments(ArchiveQuery, location="query", unknown=None)
+@blueprint.response(200, ArchiveCountsSchema)
+@documented(blueprint, 404, 409, 413)
+@blueprint.doc(parameters=[IF_MATCH], **ARCHIVE)
+def upload_archive(query: dict[str, Any], project_uuid: Any) -> Any:
+    """Upload a .zip, .tar or .tar.gz as a new revision: as the body itself, or as the field "file" of a form."""
+    actor = current_actor()
+    require(actor, Permission.PLAYBOOK_EDIT)
+    request.max_content_length = settings().archive_max_bytes + 65_536
+    file = request.files.get("file")
+    data = file.stream.read() if file is not None else request.get_data()
+    return service_sources.upload_archive(
+        actor,
+        str(project_uuid),
+        data,
+        replace=query["mode"] == "replace",
+        strip_folder=query["strip_folder"],
+        version=seen_version(),
+    )
 
 
 @blueprint.get("/playbook-projects/<uuid:project_uuid>/playbooks")

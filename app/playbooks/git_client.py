@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import shlex
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,7 +189,7 @@ class Git:
         wanted = f"refs/heads/{branch}" if branch else "HEAD"
         done = self.run("ls-remote", "--symref", "--", self.url.text, wanted, timeout=LIST_SECONDS)
         if done.code != 0:
-            raise self._explain(done)
+            raise self.explain(done)
         name, commit = branch or "", ""
         for line in done.output.splitlines():
             value, _, ref = line.partition("\t")
@@ -214,16 +215,16 @@ class Git:
         """Fetch one commit without history (a full ref name, or a commit); return its hash."""
         done = self.run("init", "--quiet", "--bare", "--template=", "--", str(self.repository))
         if done.code != 0:
-            raise self._explain(done)
+            raise self.explain(done)
         done = self.run(
             *("fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
             *("--no-auto-maintenance", "--", self.url.text, f"+{ref}:refs/millwright/head"),
         )
         if done.code != 0:
-            raise self._explain(done)
+            raise self.explain(done)
         done = self.run("rev-parse", "--verify", "--end-of-options", "refs/millwright/head^{commit}")
         if done.code != 0:
-            raise self._explain(done)
+            raise self.explain(done)
         return done.output.strip()
 
     def _cannot_reach(self) -> str:
@@ -231,10 +232,11 @@ class Git:
             f"{self.url.host}:{self.url.port} does not answer. Check the address, and whether this worker may reach it."
         )
 
-    def _explain(self, done: Finished) -> GitError:
+    def explain(self, done: Finished) -> GitError:
         """Turn git's words into ours."""
         words = done.error.lower()
-        if done.ended_by == "disk" or "file too large" in words or "filesize limit" in words or done.code == -25:
+        bounds = ("file too large", "out of memory", "filesize limit")
+        if done.ended_by == "disk" or done.code == -signal.SIGXFSZ or any(mark in words for mark in bounds):
             size = settings().project_clone_bytes // 1_048_576
             return GitError("too_big", f"The repository needs more than {size} MiB even without history.", done.error)
         if done.ended_by == "output":

@@ -45,9 +45,9 @@ class _Item:
 
 def read_commit(git: Git, commit: str) -> Commit:
     """Return author, date and message of a commit; texts are cut to what the columns hold."""
-    done = git.run("show", "--no-patch", "--no-show-signature", "--format=%an%x00%cI%x00%B", commit, "--")
+    done = git.run("log", "-1", "--no-patch", "--no-show-signature", "--format=%an%x00%cI%x00%B", commit, "--")
     if done.code != 0:
-        raise GitError("git_failed", "The commit cannot be read.", done.error)
+        raise git.explain(done)
     author, date, message = (*done.output.split("\x00", 2), "", "")[:3]
     try:
         moment = datetime.fromisoformat(date).astimezone(UTC)

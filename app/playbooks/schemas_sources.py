@@ -56,6 +56,30 @@ class AdoptPlaybooksSchema(Strict):
     )
 
 
+class ArchiveQuery(Strict):
+    """PUT /playbook-projects/{uuid}/archive: what the archive means."""
+
+    mode = fields.String(
+        load_default="replace",
+        validate=validate.OneOf(["replace", "add"]),
+        metadata={"description": "replace: the archive is everything; add: the other files stay"},
+    )
+    strip_folder = fields.Boolean(load_default=False, metadata={"description": "Drop the outermost folder."})
+
+
+class ArchiveCountsSchema(Schema):
+    """What an archive changed."""
+
+    files = fields.Integer()
+    bytes = fields.Integer()
+    added = fields.Integer()
+    changed = fields.Integer()
+    removed = fields.Integer()
+    entries = fields.Integer(metadata={"description": "Playbooks found"})
+    playbooks_changed = fields.Integer(metadata={"description": "Playbooks that need a new approval"})
+    playbooks_missing = fields.Integer(metadata={"description": "Playbooks whose file is gone"})
+
+
 class SyncSchema(Schema):
     """A sync as lists show it."""
 

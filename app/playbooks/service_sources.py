@@ -13,7 +13,8 @@ from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
-from app.playbooks import content, project_files, project_source, queries, queries_sources
+from app.playbooks import content, project_files, project_source, queries, queries_sources, revisions
+from app.playbooks.archive_files import archive_files
 from app.playbooks.models import (
     CredentialKind,
     Playbook,
@@ -123,6 +124,40 @@ def adopt_playbooks(actor: Actor, project_uuid: str, paths: Sequence[str]) -> li
             details={"name": playbook.name, "project": project.name, "file": path, "file_hash": playbook.file_hash},
         )
     return made
+
+
+def upload_archive(
+    actor: Actor,
+    project_uuid: str,
+    data: bytes,
+    *,
+    replace: bool,
+    strip_folder: bool = False,
+    version: int | None = None,
+) -> dict[str, int]:
+    """Make a new revision of an upload project from a .zip, .tar or .tar.gz; return counts as ``install_revision``.
+
+    ``replace``: the archive is all there is from now on; else its files are added to, or put over, the present ones.
+    ``strip_folder`` drops the outermost folder that all members share. Its playbooks need a new approval. Raises
+    InvalidInput for an archive that cannot be used (see ``core.archives``), Conflict for a project of another kind.
+    """
+    require(actor, Permission.PLAYBOOK_EDIT)
+    project = queries.get_project(actor, project_uuid)
+    if project.source is not ProjectSource.UPLOAD:
+        raise Conflict("Only projects for uploads take archives; this one is read from its source.", error="read_only")
+    check_version(project, version)
+    files = archive_files(data, strip_folder=strip_folder)
+    if not replace:
+        files = {**project_files.current_files(actor, project), **files}
+    revision, counts, _notes = revisions.install_revision(actor, project, files)
+    audit.record(
+        actor,
+        "playbook_project:upload",
+        _resource(project),
+        action="UPDATE",
+        details={"name": project.name, "manifest_hash": revision.manifest_hash, "replace": replace, **counts},
+    )
+    return counts
 
 
 def delete_project(actor: Actor, project_uuid: str, *, version: int | None = None) -> bool:
