@@ -136,7 +136,11 @@ def upload_archive(query: dict[str, Any], project_uuid: Any) -> Any:
     require(actor, Permission.PLAYBOOK_EDIT)
     request.max_content_length = settings().archive_max_bytes + 65_536
     file = request.files.get("file")
-    data = file.stream.read() if file is not None else request.get_data()
+    try:
+        data = file.stream.read() if file is not None else request.get_data()
+    finally:
+        if file is not None:
+            file.close()
     return service_sources.upload_archive(
         actor,
         str(project_uuid),

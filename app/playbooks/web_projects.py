@@ -17,6 +17,7 @@ from app.playbooks.differences import is_text, size_of
 from app.playbooks.downloads import as_download
 from app.playbooks.models import PlaybookProject, ProjectSource
 from app.playbooks.schemas_projects import DiffQuery, FileQuery, ProjectEditSchema, ProjectQuery, RevisionQuery
+from app.playbooks.source_page import sync_context
 from app.playbooks.web_forms import errors_for_form, load
 
 blueprint = Blueprint("projects", __name__, url_prefix="/playbooks/projects")
@@ -72,6 +73,7 @@ def project(project_uuid: Any) -> str:
         sizes=queries_revisions.sizes_of_changes(actor, page.items),
         names=queries.user_names(actor, sorted(people)),
         engine=next((row for row in known_engines(actor) if row.name == found.engine), None),
+        **sync_context(actor, found),
     )
 
 

@@ -29,6 +29,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/playbooks/<int:playbook_id>/content": {"content": "- hosts: all\n"},
     "POST /api/v1/server-groups": {"name": "web"},
     "PATCH /api/v1/server-groups/all": {"variables": {}},
+    "POST /playbooks/projects/<uuid:project_uuid>/host-key": {"fingerprint": "SHA256:" + "A" * 43},
     "POST /playbooks/projects/<uuid:project_uuid>/approve": {"manifest_hash": "0" * 64},
     "POST /api/v1/servers": {"hostname": "web-1", "ip_address": "192.0.2.1"},
     "PUT /api/v1/servers/<int:server_id>/credentials/<string:kind>": {"password": "correct horse"},
