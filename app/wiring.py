@@ -36,11 +36,19 @@ MODEL_MODULES = (
     "app.jobs.models",
     "app.jobs.log_models",
     "app.playbooks.models",
+    "app.playbooks.models_saved",
     "app.tickets.models",
     "app.tickets.models_rules",
 )
 # Faces of a slice beside its web.py and api.py, after them: each exposes blueprint, blueprints or both.
-FURTHER_FACES: tuple[str, ...] = ("app.inventory.api_groups", "app.playbooks.api_sources", "app.playbooks.web_sources")
+FURTHER_FACES: tuple[str, ...] = (
+    "app.inventory.api_groups",
+    "app.inventory.api_import",
+    "app.inventory.web_groups",
+    "app.inventory.web_import",
+    "app.playbooks.api_sources",
+    "app.playbooks.web_sources",
+)
 # Connected at start: they register job kinds and listen to signals.
 SUBSCRIBERS = (
     "app.jobs.subscribers",

@@ -33,6 +33,8 @@ class Holdings:
     project_uuid: str
     sync_uuid: str
     launch_uuid: str
+    saved_uuid: str
+    grant_id: int
     job_id: str
     ticket_id: str
     rule_id: int
@@ -53,6 +55,10 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     playbook = send("/playbooks", name=f"Hello {number}", file_name="hello.yml", content=CONTENT)
     send(f"/playbooks/{playbook['id']}/approve")
     job = send("/jobs", playbook_id=playbook["id"], server_id=server["id"])
+    saved = send(
+        "/saved-launches", name=f"Saved {number}", playbook_id=playbook["id"], selection={"server_ids": [server["id"]]}
+    )
+    grant = send(f"/saved-launches/{saved['uuid']}/grants", act="launch", role="viewer")
     ticket = send("/tickets", title="Backups are late", job_id=job["job_id"])
     rule = send("/ticket-rules", name="Ours first", priority="high")
     team = send("/teams", name=f"Team {number}")
@@ -85,6 +91,8 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         shown[0]["uuid"],
         sync_uuid,
         job["launch_uuid"],
+        saved["uuid"],
+        grant["id"],
         job["job_id"],
         ticket["ticket_id"],
         rule["id"],

@@ -23,6 +23,10 @@ class Permission(StrEnum):
     JOB_LAUNCH = "job:launch"
     JOB_ADHOC = "job:adhoc"  # any module of the allow-list; operators run the reading ones with job:launch
     JOB_CANCEL = "job:cancel"
+    JOB_CANCEL_OWN = "job:cancel_own"  # what one launched oneself
+    SAVED_LAUNCH_VIEW = "saved_launch:view"
+    SAVED_LAUNCH_LAUNCH = "saved_launch:launch"  # viewers: those that were granted to them
+    SAVED_LAUNCH_EDIT = "saved_launch:edit"  # one's own, and those that were granted; admins: all
     TICKET_VIEW = "ticket:view"
     TICKET_EDIT = "ticket:edit"
     TICKET_ADMIN = "ticket:admin"  # priority rules and targets of time
@@ -43,6 +47,9 @@ _VIEWER = frozenset(
         Permission.SERVER_VIEW,
         Permission.PLAYBOOK_VIEW,
         Permission.JOB_VIEW,
+        Permission.JOB_CANCEL_OWN,
+        Permission.SAVED_LAUNCH_VIEW,
+        Permission.SAVED_LAUNCH_LAUNCH,
         Permission.TICKET_VIEW,
         Permission.TEAM_VIEW,
         Permission.WORKER_VIEW,
@@ -55,6 +62,7 @@ _OPERATOR = _VIEWER | {
     Permission.SERVER_TEST,
     Permission.JOB_LAUNCH,
     Permission.JOB_CANCEL,
+    Permission.SAVED_LAUNCH_EDIT,
     Permission.TICKET_EDIT,
 }
 _ADMIN = frozenset(Permission) - {Permission.PLATFORM_ADMIN}
@@ -84,3 +92,9 @@ def require(actor: Actor, permission: Permission) -> None:
     """Raise PermissionDenied unless the actor may. The first statement of every service function."""
     if not can(actor, permission):
         raise PermissionDenied(permission.value, actor.role.value)
+
+
+def require_one_of(actor: Actor, *permissions: Permission) -> None:
+    """Raise PermissionDenied, naming the first, unless the actor has one of these; which one is the rule's matter."""
+    if not any(can(actor, permission) for permission in permissions):
+        raise PermissionDenied(permissions[0].value, actor.role.value)

@@ -68,7 +68,7 @@ def known_hosts_line(address: str, port: int, key_type: str, public_key: str) ->
     return f"{name} {key_type} {public_key}"
 
 
-def _load_chain(tenant_id: int, servers: Sequence[Server]) -> dict[int, Server]:
+def load_chain(tenant_id: int, servers: Sequence[Server]) -> dict[int, Server]:
     """Return the given servers and all their jump hosts by id; one query a level."""
     found = {server.id: server for server in servers}
     for _ in range(MAXIMUM_CHAIN):
@@ -136,7 +136,7 @@ def connections_for(servers: Sequence[Server]) -> list[HostConnection]:
     if not servers:
         return []
     tenant_id = servers[0].tenant_id
-    chain = _load_chain(tenant_id, servers)
+    chain = load_chain(tenant_id, servers)
     keys: dict[int, list[HostKey]] = {}
     accepted = select(HostKey).where(
         HostKey.tenant_id == tenant_id,

@@ -34,7 +34,8 @@ def _variables(given: Mapping[str, Any]) -> dict[str, Any] | None:
     return values.variables(given) or None
 
 
-def _priority(number: int) -> int:
+def priority(number: int) -> int:
+    """Return a priority of a group; ValueError with advice otherwise."""
     if isinstance(number, bool) or number not in PRIORITY:
         raise ValueError("Between 1 and 1000; among groups of one depth the highest wins.")
     return number
@@ -44,7 +45,7 @@ CLEANERS: dict[str, Callable[[Any], Any]] = {
     "name": group_names.group_name,
     "description": values.description,
     "variables": _variables,
-    "priority": _priority,
+    "priority": priority,
 }
 
 

@@ -34,9 +34,9 @@ class Nesting:
     parents: dict[int, list[int]] = field(default_factory=dict)
 
     @property
-    def ids(self) -> dict[str, int]:
-        """Ids by name."""
-        return {name: key for key, name in self.names.items()}
+    def edges(self) -> set[tuple[int, int]]:
+        """The pairs (parent, child)."""
+        return {(parent, child) for parent, below in self.children.items() for child in below}
 
     def above(self, ids: Iterable[int]) -> set[int]:
         """The groups and all their ancestors."""

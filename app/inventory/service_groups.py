@@ -18,9 +18,10 @@ from app.core.versioning import check_version
 from app.inventory import group_draft, queries_groups
 from app.inventory.group_draft import GroupInput
 from app.inventory.group_graph import ALL
-from app.inventory.group_nesting import check_nesting
+from app.inventory.group_nesting import Edge, check_nesting
 from app.inventory.models import Connection, Server
 from app.inventory.models_groups import ServerGroup, ServerGroupChild, ServerGroupMember
+from app.inventory.queries_groups import Nesting
 from app.inventory.trail import group_resource, shown
 
 MAXIMUM_GROUPS = 5_000  # of one tenant: the nesting is read whole
@@ -128,6 +129,27 @@ def change_members(
     return len(coming), len(going)
 
 
+def nest_groups(actor: Actor, pairs: Collection[Edge]) -> set[int]:
+    """Put groups into groups, (parent, child) by id, beside what is nested there; return the parents that changed.
+
+    Raises InvalidInput for a circle or too many levels: then none is nested. Audited once for each parent.
+    """
+    require(actor, Permission.SERVER_EDIT)
+    nesting = _locked_nesting(actor)
+    coming = set(pairs) - nesting.edges
+    if not coming:
+        return set()
+    check_nesting(nesting.names, nesting.edges | coming, coming)
+    _keep_own_machines(actor, {child for _parent, child in coming})
+    _write_edges(actor, coming, ())
+    parents = {parent for parent, _child in coming}
+    for group in queries_groups.list_rows(actor.tenant_id, parents):
+        if group.id in parents:
+            nested = sorted(nesting.names[child] for parent, child in coming if parent == group.id)
+            audit.record(actor, "group:update", group_resource(group), details={"name": group.name, "nested": nested})
+    return parents
+
+
 def set_all_variables(actor: Actor, variables: Mapping[str, Any] | None, *, version: int | None) -> ServerGroup:
     """Replace the variables of every server (Ansible's group ``all``); administrators only, since it reaches the
     platform's own machine too. The row is made by the first change; its version is 0 before. Audited.
@@ -183,13 +205,11 @@ def _nest(
     """Make these the groups directly below and above; return what changed, by name, for the log."""
     if child_ids is None and parent_ids is None:
         return {}
-    # One change of a tenant's nesting at a time: two at once could close a circle that neither sees.
-    db.session.execute(scoped(actor, ServerGroup).with_only_columns(ServerGroup.id).with_for_update()).all()
-    nesting = queries_groups.read_nesting(actor.tenant_id)
+    nesting = _locked_nesting(actor)
     unknown = {*(child_ids or ()), *(parent_ids or ())} - set(nesting.names)
     if unknown:
         raise NotFound("One of these groups")
-    edges = {(parent, child) for parent, below in nesting.children.items() for child in below}
+    edges = nesting.edges
     wanted = set(edges)
     if child_ids is not None:
         wanted = {edge for edge in wanted if edge[0] != group.id} | {(group.id, child) for child in child_ids}
@@ -200,16 +220,20 @@ def _nest(
         return {}
     check_nesting(nesting.names, wanted, coming)
     _keep_own_machines(actor, {child for _parent, child in coming | going})
-    write_edges(actor, coming, going)
+    _write_edges(actor, coming, going)
     return {
         "nested": sorted(f"{nesting.names[child]} in {nesting.names[parent]}" for parent, child in coming),
         "taken_out": sorted(f"{nesting.names[child]} of {nesting.names[parent]}" for parent, child in going),
     }
 
 
-def write_edges(actor: Actor, coming: Collection[tuple[int, int]], going: Collection[tuple[int, int]]) -> None:
-    """Store and drop (parent, child) pairs that were checked; see ``check_nesting``."""
-    require(actor, Permission.SERVER_EDIT)
+def _locked_nesting(actor: Actor) -> Nesting:
+    """Return the nesting for a change of it: one at a time, since two could close a circle that neither sees."""
+    db.session.execute(scoped(actor, ServerGroup).with_only_columns(ServerGroup.id).with_for_update()).all()
+    return queries_groups.read_nesting(actor.tenant_id)
+
+
+def _write_edges(actor: Actor, coming: Collection[Edge], going: Collection[Edge]) -> None:
     if coming:
         rows = [{"tenant_id": actor.tenant_id, "parent_id": one, "child_id": other} for one, other in sorted(coming)]
         db.session.execute(insert(ServerGroupChild), rows)

@@ -60,7 +60,7 @@ class Launches(MethodView):
 
 
 def _split(query: dict[str, Any], filter_type: Any) -> dict[str, Any]:
-    paging = _paging(query)
+    paging = {**_paging(query), "sort": query.pop("sort", None)}
     return {"narrow": filter_type(**query), **paging}
 
 

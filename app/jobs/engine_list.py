@@ -92,6 +92,11 @@ def can_carry(worker: Worker, run: Run) -> bool:
     return told is not None and "problem" not in told
 
 
+def installed_collections(name: str) -> set[str]:
+    """Return the names of the collections that an online worker has in this engine."""
+    return {found for worker in _online() for found in ((worker.engines or {}).get(name) or {}).get("collections", {})}
+
+
 def carried_engines() -> set[str] | None:
     """Return the engines that online workers have; None when one of them does not say (an older version)."""
     workers = _online()

@@ -43,6 +43,19 @@ def recent_users(actor: Actor) -> list[tuple[int, str]]:
     return [(row.id, row.username) for row in rows]
 
 
+def recent_sources(actor: Actor) -> list[tuple[str, str]]:
+    """Return the doors that launches came through lately, by name, twice: as a filter's value and label."""
+    require(actor, Permission.JOB_VIEW)
+    return [(source, source) for source in sorted({row.source for row in _recent(actor)})]
+
+
+def recent_origins(actor: Actor) -> list[tuple[str, str]]:
+    """Return UUID and name of what was pressed lately (saved launches), by name."""
+    require(actor, Permission.JOB_VIEW)
+    found = {row.origin_uuid: row.origin_title or "" for row in reversed(_recent(actor)) if row.origin_uuid}
+    return sorted(found.items(), key=lambda pair: pair[1].casefold())
+
+
 def search_jobs(actor: Actor, text: str, limit: int = 5) -> list[Job]:
     """Return jobs by number ("#1412") or UUID, for the palette."""
     require(actor, Permission.JOB_VIEW)

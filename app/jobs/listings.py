@@ -86,6 +86,9 @@ class LaunchRow:
     cancel_requested_at: datetime | None
     waiting_because: str | None
     relaunch_of: int | None
+    origin_type: str | None
+    origin_uuid: str | None
+    origin_title: str | None
     usual_seconds: float | None = None
     production: bool = False
 
@@ -180,6 +183,9 @@ def launch_rows(launches: Sequence[Launch], *, explain: bool = True) -> list[Lau
             cancel_requested_at=launch.cancel_requested_at if launch.status not in JOB_FINAL else None,
             waiting_because=reasons.get(launch.id),
             relaunch_of=launch.relaunch_of,
+            origin_type=launch.origin_type,
+            origin_uuid=launch.origin_uuid,
+            origin_title=launch.origin_title,
         )
         for launch in launches
     ]

@@ -26,6 +26,9 @@ class Launch(TenantOwned, HasUuid, Created, Model):
         Index(None, "tenant_id", "subject_type", "subject_id", "id"),
         Index(None, "tenant_id", "user_id", "id"),
         Index(None, "tenant_id", "created_at"),
+        Index(None, "tenant_id", "origin_uuid", "id"),
+        Index(None, "tenant_id", "source", "id"),
+        Index(None, "tenant_id", "title"),
         tenant_key("relaunch_of", "launches"),
     )
 
@@ -37,6 +40,10 @@ class Launch(TenantOwned, HasUuid, Created, Model):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), nullable=False)
     api_key_id: Mapped[int | None] = mapped_column()
     source: Mapped[str] = mapped_column(String(30), nullable=False)  # web, api, relaunch, ticket, cli
+    # What was pressed, e.g. a saved launch: its kind, its UUID, its name at that time. Another slice's row: no key.
+    origin_type: Mapped[str | None] = mapped_column(String(30))
+    origin_uuid: Mapped[str | None] = mapped_column(ascii_binary(36))
+    origin_title: Mapped[str | None] = mapped_column(String(255))
     inputs: Mapped[dict[str, Any]] = mapped_column(JsonValue, nullable=False)
     secret_inputs: Mapped[str | None] = mapped_column(LongText)  # encrypted JSON object
     status: Mapped[JobStatus] = mapped_column(
@@ -124,6 +131,7 @@ class Job(TenantOwned, Created, Model):
         Index(None, "tenant_id", "run_id"),
         Index(None, "tenant_id", "launch_id", "status"),
         Index(None, "ticket_due", "id"),
+        Index(None, "tenant_id", "failure_code", "id"),
         tenant_key("playbook_id", "playbooks"),
         tenant_key("server_id", "servers"),
         tenant_key("run_id", "runs"),

@@ -16,6 +16,7 @@ from app.core.db import db
 from app.core.errors import NotFound
 from app.core.pagination import Page, paginate
 from app.core.permissions import Permission, require
+from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs.models import Job, Launch, Run
@@ -23,6 +24,8 @@ from app.jobs.status import JOB_FINAL, JobStatus
 
 NUMBER = re.compile(r"\A(?:#|l-)?(\d{1,10})\Z")  # how people write jobs (#1412) and launches (L-310)
 UUID_LENGTH = 36
+JOB_SORT = SortKeys("-created", {"created": Job.id})
+LAUNCH_SORT = SortKeys("-created", {"created": Launch.id, "title": Launch.title})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class JobFilter:
     server_id: int | None = None
     user_id: int | None = None
     launch_id: int | None = None
+    failure_code: str | None = None
+    origin_uuid: str | None = None  # what was pressed, e.g. a saved launch
     created_from: datetime | None = None
     created_to: datetime | None = None
     text: str | None = None  # job number, UUID, or the beginning of a hostname
@@ -47,7 +52,11 @@ class LaunchFilter:
     status: JobStatus | None = None
     kind: str | None = None
     playbook_id: int | None = None
+    server_id: int | None = None  # one of its jobs is on this server
     user_id: int | None = None
+    source: str | None = None
+    failure_code: str | None = None  # one of its jobs failed so
+    origin_uuid: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
     text: str | None = None  # launch number, or the beginning of a playbook's name
@@ -63,9 +72,13 @@ def select_jobs(actor: Actor, narrow: JobFilter) -> Select[Job]:
         (Job.server_id, narrow.server_id),
         (Job.user_id, narrow.user_id),
         (Job.launch_id, narrow.launch_id),
+        (Job.failure_code, narrow.failure_code),
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if narrow.origin_uuid is not None:
+        pressed = select(Launch.id).where(Launch.tenant_id == actor.tenant_id, Launch.origin_uuid == narrow.origin_uuid)
+        statement = statement.where(Job.launch_id.in_(pressed))
     if narrow.created_from is not None:
         statement = statement.where(Job.created_at >= narrow.created_from)
     if narrow.created_to is not None:
@@ -88,19 +101,35 @@ def _job_matches(actor: Actor, text: str) -> ColumnElement[bool]:
     return Job.server_id.in_(servers.scalar_subquery())
 
 
-def list_jobs(actor: Actor, narrow: JobFilter, **paging: Any) -> Page[Job]:
-    """Return one page of jobs, newest first."""
+def list_jobs(actor: Actor, narrow: JobFilter, *, sort: str | None = None, **paging: Any) -> Page[Job]:
+    """Return one page of jobs, newest first unless sorted otherwise."""
     require(actor, Permission.JOB_VIEW)
-    return paginate(select_jobs(actor, narrow), Job.id, **paging)
+    return paginate(select_jobs(actor, narrow), Job.id, sort=JOB_SORT.pick(sort), **paging)
 
 
-def list_launches(actor: Actor, narrow: LaunchFilter, **paging: Any) -> Page[Launch]:
-    """Return one page of launches, newest first."""
+def list_launches(actor: Actor, narrow: LaunchFilter, *, sort: str | None = None, **paging: Any) -> Page[Launch]:
+    """Return one page of launches, newest first unless sorted otherwise."""
     require(actor, Permission.JOB_VIEW)
+    return paginate(select_launches(actor, narrow), Launch.id, sort=LAUNCH_SORT.pick(sort), **paging)
+
+
+def select_launches(actor: Actor, narrow: LaunchFilter) -> Select[Launch]:
+    """Return the SELECT of the launches that the actor may see, narrowed."""
     statement = scoped(actor, Launch)
-    for column, value in ((Launch.status, narrow.status), (Launch.kind, narrow.kind), (Launch.user_id, narrow.user_id)):
+    for column, value in (
+        (Launch.status, narrow.status),
+        (Launch.kind, narrow.kind),
+        (Launch.user_id, narrow.user_id),
+        (Launch.source, narrow.source),
+        (Launch.origin_uuid, narrow.origin_uuid),
+    ):
         if value is not None:
             statement = statement.where(column == value)
+    of_jobs = select(Job.launch_id).where(Job.tenant_id == actor.tenant_id)
+    if narrow.server_id is not None:
+        statement = statement.where(Launch.id.in_(of_jobs.where(Job.server_id == narrow.server_id)))
+    if narrow.failure_code is not None:
+        statement = statement.where(Launch.id.in_(of_jobs.where(Job.failure_code == narrow.failure_code)))
     if narrow.playbook_id is not None:
         statement = statement.where(Launch.subject_type == "playbook", Launch.subject_id == narrow.playbook_id)
     if narrow.created_from is not None:
@@ -113,7 +142,7 @@ def list_launches(actor: Actor, narrow: LaunchFilter, **paging: Any) -> Page[Lau
         statement = statement.where(
             Launch.id == int(number[1]) if number else Launch.title.istartswith(text, autoescape=True)
         )
-    return paginate(statement, Launch.id, **paging)
+    return statement
 
 
 def launch_by_id(tenant_id: int, launch_id: int) -> Launch | None:

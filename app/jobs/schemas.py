@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
+from app.core.sort_field import sort_field
 from app.jobs.log_queries import LINE_LIMIT
 from app.jobs.status import JobStatus, WorkerState
+from app.runners.base import FailureCode
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 STATUSES = [status.value for status in JobStatus]
@@ -38,10 +41,16 @@ def in_our_time(moment: datetime) -> None:
         raise ValidationError("Give a year from 1970 to 9998.")
 
 
-class LaunchQuery(PagingQuery):
-    """Filters of launches."""
+FAILURE_CODES = [code.value for code in FailureCode]
 
+
+class _WorkQuery(PagingQuery):
     status = fields.Enum(JobStatus, by_value=True, load_default=None)
+    server_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
+    failure_code = fields.String(load_default=None, validate=validate.OneOf(FAILURE_CODES))
+    origin_uuid = fields.UUID(
+        load_default=None, metadata={"description": "What was pressed, for example a saved launch."}
+    )
     kind = fields.String(load_default=None, validate=validate.Length(1, 30))
     playbook_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
     user_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
@@ -50,11 +59,24 @@ class LaunchQuery(PagingQuery):
     )
     created_to = fields.AwareDateTime(load_default=None, validate=in_our_time)
 
+    @post_load
+    def _plain_uuid(self, data: dict[str, Any], **_kw: Any) -> dict[str, Any]:
+        if data["origin_uuid"] is not None:
+            data["origin_uuid"] = str(data["origin_uuid"])
+        return data
 
-class JobQuery(LaunchQuery):
+
+class LaunchQuery(_WorkQuery):
+    """Filters of launches."""
+
+    source = fields.String(load_default=None, validate=validate.Length(1, 30))
+    sort = sort_field("created", "title")
+
+
+class JobQuery(_WorkQuery):
     """Filters of jobs."""
 
-    server_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
+    sort = sort_field("created")
 
 
 class LaunchPageQuery(LaunchQuery):
@@ -158,6 +180,9 @@ class LaunchSchema(Schema):
     user_id = fields.Integer()
     user_name = fields.String()
     source = fields.String()
+    origin_type = fields.String(allow_none=True, metadata={"description": "What was pressed: saved_launch."})
+    origin_uuid = fields.String(allow_none=True)
+    origin_title = fields.String(allow_none=True)
     inputs = fields.Dict()
     jobs_total = fields.Integer()
     jobs_success = fields.Integer()

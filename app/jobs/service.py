@@ -21,9 +21,18 @@ from app.core.errors import Conflict, InvalidInput, InvalidTransition
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.table import new_uuid
-from app.jobs import closing, queries
+from app.jobs import closing, queries, rights
 from app.jobs.models import Job, Launch, Run
 from app.jobs.status import JOB_FINAL, JobStatus, LockMode, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What was pressed to ask for a launch: kind of thing ("saved_launch"), its UUID, its name for people."""
+
+    type: str
+    uuid: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class Submission:
     is_check: bool = False
     source: str = "web"
     relaunch_of: int | None = None
+    origin: Origin | None = None
     extra_vars: dict[str, Any] = field(default_factory=dict)
     secret_inputs: dict[str, Any] = field(default_factory=dict)
     noted: dict[str, Any] = field(default_factory=dict)  # more for the audit entry, e.g. a module's name
@@ -115,6 +125,7 @@ def submit(actor: Actor, submission: Submission) -> Launch:
             "check": submission.is_check,
             "source": submission.source,
             **submission.noted,
+            **({submission.origin.type: submission.origin.uuid} if submission.origin else {}),
         },
     )
     _ring_when_committed(run)
@@ -141,6 +152,9 @@ def _insert_launch(actor: Actor, submission: Submission, jobs: int) -> Launch:
         secret_inputs=sealed,
         is_check=submission.is_check,
         relaunch_of=submission.relaunch_of,
+        origin_type=submission.origin.type if submission.origin else None,
+        origin_uuid=submission.origin.uuid if submission.origin else None,
+        origin_title=submission.origin.title[:255] if submission.origin else None,
         open_runs=1,
         jobs_total=jobs,
     )
@@ -158,10 +172,12 @@ def _ring_when_committed(run: Run) -> None:
 def cancel_launch(actor: Actor, launch_uuid: str) -> Launch:
     """Ask for the end of everything open in a launch: pending runs end now, running ones within 15 s.
 
-    Asking twice is fine. A launch that has ended raises InvalidTransition.
+    Whoever launched it may, whatever their role. Asking twice is fine. A launch that has ended raises
+    InvalidTransition.
     """
-    require(actor, Permission.JOB_CANCEL)
+    rights.require_cancel(actor)
     launch = queries.get_launch(actor, launch_uuid)
+    rights.require_cancel(actor, launch.user_id)
     if launch.status in JOB_FINAL:
         raise InvalidTransition("This launch has already ended; there is nothing left to cancel.")
     if launch.cancel_requested_at is None:
@@ -182,8 +198,9 @@ def cancel_job(actor: Actor, job_id: str) -> Job:
     A job that runs together with others raises Conflict with the launch's cancel as advice, one that has
     ended InvalidTransition.
     """
-    require(actor, Permission.JOB_CANCEL)
+    rights.require_cancel(actor)
     job = queries.get_job(actor, job_id)
+    rights.require_cancel(actor, job.user_id)
     if job.status in JOB_FINAL:
         raise InvalidTransition("This job has already ended; there is nothing left to cancel.")
     run = db.session.scalars(select(Run).where(Run.tenant_id == actor.tenant_id, Run.id == job.run_id)).one()

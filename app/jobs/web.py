@@ -11,51 +11,23 @@ from app.core.errors import InvalidInput
 from app.core.faces import plain_text
 from app.core.flask_app import PlatformFlask, current_actor
 from app.core.permissions import Permission, require
-from app.jobs import finding, kinds, listings, log_queries, queries, service, web_workers
+from app.jobs import kinds, listings, log_queries, queries, rights, service, web_lists, web_workers
 from app.jobs.models import Job, Launch
-from app.jobs.queries import JobFilter, LaunchFilter
-from app.jobs.schemas import JobPageQuery, LaunchPageQuery, LogQuery, SearchQuery
+from app.jobs.schemas import LogQuery, SearchQuery
 from app.jobs.status import JOB_FINAL
 from app.jobs.streaming import browser_stream
+from app.jobs.web_lists import page_query
 
 blueprint = Blueprint("jobs", __name__, template_folder="templates")
 web_workers.register(blueprint)
-
-
-def _query(schema: Any) -> dict[str, Any]:
-    """Read the page's URL with the same schemas as the API; an empty field is no filter."""
-    given = {name: value for name, value in request.args.items() if value != ""}
-    errors = schema.validate(given)
-    if errors:
-        raise InvalidInput("These filters cannot be used: " + ", ".join(sorted(errors)) + ".")
-    loaded: dict[str, Any] = schema.load(given)
-    return loaded
-
-
-@blueprint.get("/launches")
-def launches() -> str:
-    """List launches."""
-    actor = current_actor()
-    query = _query(LaunchPageQuery())
-    page = queries.list_launches(
-        actor,
-        LaunchFilter(
-            status=query["status"],
-            playbook_id=query["playbook_id"],
-            user_id=actor.user_id if query["mine"] else None,
-            text=query["q"],
-        ),
-        page=query["page"],
-        after=query["after"],
-        page_size=query["page_size"],
-    )
-    return render_template("jobs/launches.html", page=page.with_items(listings.launch_rows(page.items)))
+web_lists.routes(blueprint)
 
 
 def _launch_context(launch: Launch) -> dict[str, Any]:
     row = listings.launch_row_with_history(launch)
     return {
         "launch": row,
+        "may_cancel": rights.may_cancel(current_actor(), launch.user_id),
         "matrix": {**listings.matrix(launch, queries.jobs_of(launch, failed_first=True)), "page": None},
     }
 
@@ -84,8 +56,9 @@ def launch_live(launch_uuid: Any) -> str:
 def launch_cancel(launch_uuid: Any) -> ResponseReturnValue:
     """Cancel a launch after a question, then show it; with production servers in it its title has to be typed."""
     actor = current_actor()
-    require(actor, Permission.JOB_CANCEL)
+    rights.require_cancel(actor)
     found = queries.get_launch(actor, str(launch_uuid))
+    rights.require_cancel(actor, found.user_id)
     target = url_for("jobs.launch", launch_uuid=launch_uuid)
     if found.status not in JOB_FINAL:
         servers = f"{found.jobs_total} server{'' if found.jobs_total == 1 else 's'}"
@@ -143,32 +116,6 @@ def launch_raw(launch_uuid: Any) -> Response:
     return plain_text(log_queries.launch_text(found, queries.runs_of(found)), f"launch-{found.id}.log")
 
 
-@blueprint.get("/jobs")
-def jobs() -> str:
-    """List jobs."""
-    actor = current_actor()
-    query = _query(JobPageQuery())
-    page = queries.list_jobs(
-        actor,
-        JobFilter(
-            status=query["status"],
-            playbook_id=query["playbook_id"],
-            server_id=query["server_id"],
-            user_id=query["user_id"],
-            text=query["q"],
-        ),
-        page=query["page"],
-        after=query["after"],
-        page_size=query["page_size"],
-    )
-    return render_template(
-        "jobs/jobs.html",
-        page=page.with_items(listings.job_rows(page.items)),
-        playbooks=finding.recent_playbooks(actor),
-        users=finding.recent_users(actor),
-    )
-
-
 def _job(job_id: Any) -> Job:
     return queries.get_job(current_actor(), str(job_id))
 
@@ -188,15 +135,22 @@ def job(job_id: Any) -> str:
         "raw_url": f"{base}/raw",
         "download_url": f"{base}/download",
     }
-    return render_template("jobs/job.html", job=listings.job_row_with_history(found), log=log, job_pk=found.id)
+    return render_template(
+        "jobs/job.html",
+        job=listings.job_row_with_history(found),
+        log=log,
+        job_pk=found.id,
+        may_cancel=rights.may_cancel(current_actor(), found.user_id),
+    )
 
 
 @blueprint.post("/jobs/<uuid:job_id>/cancel")
 def job_cancel(job_id: Any) -> ResponseReturnValue:
     """Cancel a job after a question, then show it; on a production server the server's name has to be typed."""
     actor = current_actor()
-    require(actor, Permission.JOB_CANCEL)
+    rights.require_cancel(actor)
     row = listings.job_rows([_job(job_id)], explain=False)[0]
+    rights.require_cancel(actor, row.user_id)
     target = url_for("jobs.job", job_id=job_id)
     if row.status in ("pending", "running"):
         expected = row.server_name if row.environment == listings.PRODUCTION else None
@@ -211,7 +165,7 @@ def job_cancel(job_id: Any) -> ResponseReturnValue:
 @blueprint.get("/jobs/<uuid:job_id>/lines")
 def lines(job_id: Any) -> Response:
     """Give lines by cursor to the log viewer."""
-    query = _query(LogQuery())
+    query = page_query(LogQuery())
     part = log_queries.tail(
         _job(job_id),
         after=query["after"],
@@ -238,7 +192,7 @@ def tasks(job_id: Any) -> Response:
 @blueprint.get("/jobs/<uuid:job_id>/search")
 def search(job_id: Any) -> Response:
     """Search a log for the log viewer."""
-    query = _query(SearchQuery())
+    query = page_query(SearchQuery())
     found = log_queries.search(
         _job(job_id), query["q"], after=query["after"], level=query["level"], limit=query["limit"]
     )

@@ -1,53 +1,33 @@
-"""REST: playbooks, their projects, content and approval, and launching them.
-
-What was launched is read at /launches and /jobs, which belong to the engine room.
-"""
+"""REST: playbooks, their projects, content and approval. Launching them stands in ``api_launches``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from flask import Request, request
+from flask import Request
 from flask_smorest import Blueprint
 from werkzeug.datastructures import FileStorage
 
-from app.accounts.idempotency import once
 from app.core.errors import InvalidInput
 from app.core.extensions import StrictParser
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
-from app.jobs import queries as job_queries
-from app.jobs.listings import job_rows, launch_rows
-from app.jobs.models import Launch
-from app.jobs.schemas import JobSchema, LaunchSchema
-from app.playbooks import (
-    api_adhoc,
-    api_projects,
-    queries,
-    service,
-    service_adhoc,
-    service_approval,
-    service_content,
-    service_syntax,
-)
+from app.jobs.listings import launch_rows
+from app.jobs.schemas import LaunchSchema
+from app.playbooks import api_adhoc, api_projects, queries, service_approval, service_content, service_syntax
+from app.playbooks.api_launches import launches
+from app.playbooks.api_saved import saved_launches
 from app.playbooks.models import Playbook
 from app.playbooks.schemas import (
     ApproveSchema,
     ContentSchema,
     EditSchema,
-    NewJobSchema,
-    NewLaunchSchema,
     PlaybookQuery,
     PlaybookSchema,
-    RelaunchSchema,
     SourceSchema,
     UploadSchema,
     playbook_json,
-    to_options,
-    to_selection,
 )
-from app.playbooks.targets import Selection
 from app.playbooks.uploads import form_to_upload
 
 blueprint = Blueprint("playbooks_api", __name__, description="Playbooks, their content and approval")
@@ -69,8 +49,7 @@ class _UploadBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no
 
 
 uploads = _UploadBlueprint("playbook_uploads_api", __name__, description="Playbooks, their content and approval")
-launches = Blueprint("playbook_launches_api", __name__, description="Launching playbooks")
-blueprints = (blueprint, uploads, launches, api_adhoc.blueprint, api_projects.blueprint)
+blueprints = (blueprint, uploads, launches, saved_launches, api_adhoc.blueprint, api_projects.blueprint)
 ANY_CONTENT = {
     "requestBody": {
         "content": {
@@ -203,83 +182,3 @@ def approve_playbook(data: dict[str, Any], playbook_id: int) -> Any:
 def revoke_approval(playbook_id: int) -> Any:
     """Withdraw the approval of the present content."""
     return _shown(service_approval.revoke_approval(current_actor(), playbook_id))
-
-
-KEY = {
-    "parameters": [
-        {
-            "in": "header",
-            "name": "Idempotency-Key",
-            "required": False,
-            "schema": {"type": "string", "maxLength": 200},
-            "description": "Repeat a request with the same key and body: nothing is launched twice.",
-        }
-    ]
-}
-
-
-def _launch_once(operation: str, body: Any, start: Callable[[], Launch]) -> tuple[Launch, dict[str, str]]:
-    actor = current_actor()
-    key = request.headers.get("Idempotency-Key")
-    uuid, replayed = once(actor, key, operation, body, "launch", lambda: start().uuid)
-    launch = job_queries.get_launch(actor, uuid)
-    return launch, {"Location": f"/api/v1/launches/{uuid}", **({"Idempotent-Replayed": "true"} if replayed else {})}
-
-
-@launches.post("/launches")
-@launches.arguments(NewLaunchSchema)
-@launches.response(202, LaunchSchema)
-@documented(launches, 404, 409, 413, 415)
-@launches.doc(**KEY)
-def create_launch(data: dict[str, Any]) -> Any:
-    """Launch a playbook on servers chosen by id, group, tag or environment."""
-
-    def start() -> Launch:
-        return service.launch_playbook(
-            current_actor(),
-            data["playbook_id"],
-            selection=to_selection(data),
-            options=to_options(data),
-            source="api",
-        )
-
-    launch, headers = _launch_once("launch", data, start)
-    return launch_rows([launch])[0], 202, headers
-
-
-@launches.post("/jobs")
-@launches.arguments(NewJobSchema)
-@launches.response(202, JobSchema)
-@documented(launches, 404, 409, 413, 415)
-@launches.doc(**KEY)
-def create_job(data: dict[str, Any]) -> Any:
-    """Run a playbook on one server."""
-
-    def start() -> Launch:
-        return service.launch_playbook(
-            current_actor(),
-            data["playbook_id"],
-            selection=Selection(server_ids=(data["server_id"],)),
-            options=to_options(data),
-            source="api",
-        )
-
-    launch, headers = _launch_once("job", data, start)
-    job = job_queries.list_jobs(current_actor(), job_queries.JobFilter(launch_id=launch.id)).items[0]
-    return job_rows([job])[0], 202, {**headers, "Location": f"/api/v1/jobs/{job.job_id}"}
-
-
-@launches.post("/launches/<uuid:launch_uuid>/relaunch")
-@launches.arguments(RelaunchSchema)
-@launches.response(202, LaunchSchema)
-@documented(launches, 404, 409, 413, 415)
-@launches.doc(**KEY)
-def relaunch(data: dict[str, Any], launch_uuid: Any) -> Any:
-    """Launch the same again, on what failed or on all of it, with other values where they are given."""
-    changes = {name: value for name, value in data.items() if name != "only"}
-
-    def start() -> Launch:
-        return service_adhoc.relaunch_any(current_actor(), str(launch_uuid), only=data["only"], changes=changes)
-
-    launch, headers = _launch_once(f"relaunch {launch_uuid}", data, start)
-    return launch_rows([launch])[0], 202, headers

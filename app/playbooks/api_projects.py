@@ -16,6 +16,7 @@ from app.playbooks.schemas_projects import (
     ApprovalQuery,
     ApprovalSchema,
     ApprovedSchema,
+    DependenciesSchema,
     DiffQuery,
     DiffSchema,
     EngineSchema,
@@ -85,7 +86,7 @@ def list_revisions(query: dict[str, Any], project_uuid: Any) -> Any:
     project = queries.get_project(actor, str(project_uuid))
     page = queries_revisions.list_revisions(actor, project, **query)
     sizes = queries_revisions.sizes_of_changes(actor, page.items)
-    return paged(page, [revision_facts(project, row, sizes[row.id]) for row in page.items])
+    return paged(page, [revision_facts(project, row, sizes.get(row.id)) for row in page.items])
 
 
 @blueprint.get("/playbook-projects/<uuid:project_uuid>/revisions/<int:revision_id>/files")
@@ -126,6 +127,15 @@ def get_diff(query: dict[str, Any], project_uuid: Any) -> Any:
     )
     changes = queries_revisions.compare_revisions(actor, old, new, path=query["path"])
     return {"old": old.id if old else None, "new": new.id, "changes": [change_json(change) for change in changes]}
+
+
+@blueprint.get("/playbooks/<int:playbook_id>/dependencies")
+@blueprint.response(200, DependenciesSchema)
+@documented(blueprint, 404)
+def list_dependencies(playbook_id: int) -> Any:
+    """List what a playbook needs, read from its files: roles, imports, variables, templates, files, collections."""
+    actor = current_actor()
+    return queries_revisions.needs_of(actor, queries.view_playbook(actor, playbook_id))
 
 
 @blueprint.get("/playbook-approvals")

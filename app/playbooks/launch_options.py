@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from app.core.errors import InvalidInput
@@ -13,6 +13,8 @@ from app.core.runtime import settings
 MAX_FORKS = 500
 MAX_VERBOSITY = 4
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}\Z")  # never an option, never a file (T-ARGS)
+
+OPTIONS = ("check", "diff", "tags", "skip_tags", "forks", "verbosity", "timeout_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +46,14 @@ def check_options(options: LaunchOptions) -> None:
         errors["timeout_seconds"] = f"Between 5 and {longest} seconds."
     if errors:
         raise InvalidInput(**errors)
+
+
+def options_from(data: Mapping[str, Any], extra_vars: Mapping[str, Any] | None = None) -> LaunchOptions:
+    """Return launch options from stored or loaded plain data; unknown keys are left out, None means the default."""
+    known = {item.name for item in fields(LaunchOptions)} - {"extra_vars"}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in data.items()
+        if key in known and value is not None
+    }
+    return LaunchOptions(**values, extra_vars=dict(extra_vars or {}))

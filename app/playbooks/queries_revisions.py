@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from sqlalchemy import select
@@ -14,8 +14,11 @@ from app.core.errors import NotFound
 from app.core.pagination import Page, paginate
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
-from app.playbooks.content import read_file
+from app.jobs.engine_list import installed_collections
+from app.playbooks.content import find_revision, read_file
+from app.playbooks.dependencies import Dependencies, find_dependencies
 from app.playbooks.differences import (
+    MAX_FILE_BYTES,
     FileChange,
     FileState,
     Size,
@@ -25,9 +28,10 @@ from app.playbooks.differences import (
     wanted_contents,
 )
 from app.playbooks.models import Playbook, PlaybookContent, PlaybookProject, ProjectFile, ProjectRevision
-from app.playbooks.queries import MAXIMUM_ID
+from app.playbooks.queries import MAXIMUM_ID, project_of
 
 MAX_PAGE = 20  # revisions shown at once: each brings the list of its files
+MAX_COUNTED = 20_000  # files that are looked at to say how large changes are
 
 
 def list_revisions(
@@ -92,11 +96,22 @@ def files_of(actor: Actor, revision: ProjectRevision) -> list[FileState]:
 
 
 def sizes_of_changes(actor: Actor, revisions: Sequence[ProjectRevision]) -> dict[int, Size]:
-    """Return what each of some neighbouring revisions (newest first) changed, by id; two queries."""
+    """Return what each of some neighbouring revisions (newest first) changed, by id; two queries.
+
+    Of very large projects only the newest are looked at: the others are missing.
+    """
     if not revisions:
         return {}
     oldest = revision_before(actor, revisions[-1])
-    chain = [*revisions, *([oldest] if oldest else [])]
+    chain: list[ProjectRevision] = []
+    counted = 0
+    for revision in (*revisions, *([oldest] if oldest else [])):
+        counted += revision.file_count or 0
+        if counted > MAX_COUNTED:
+            break
+        chain.append(revision)
+    # The last one has nothing to be compared with, unless it is the project's first.
+    revisions = chain if oldest is None and len(chain) == len(revisions) else chain[:-1]
     files = files_by_revision(actor, [revision.id for revision in chain])
     before = {newer.id: files.get(older.id, []) for newer, older in pairwise(chain)}
     return {
@@ -129,6 +144,41 @@ def _contents(actor: Actor, hashes: set[str]) -> dict[str, bytes]:
         )
     ).all()
     return {row.sha256: row.data for row in rows}
+
+
+def read_files(actor: Actor, revision: ProjectRevision, paths: Iterable[str]) -> dict[str, bytes]:
+    """Return the bytes of some files of a revision by path, without those over MAX_FILE_BYTES (one query)."""
+    wanted = list(paths)
+    if not wanted:
+        return {}
+    rows = db.session.execute(
+        select(ProjectFile.path, PlaybookContent.data)
+        .join(PlaybookContent, PlaybookContent.id == ProjectFile.content_id)
+        .where(
+            ProjectFile.tenant_id == actor.tenant_id,
+            PlaybookContent.tenant_id == actor.tenant_id,
+            ProjectFile.revision_id == revision.id,
+            ProjectFile.path.in_(wanted),
+            PlaybookContent.size <= MAX_FILE_BYTES,
+        )
+    ).all()
+    return {row.path: row.data for row in rows}
+
+
+def needs_of(actor: Actor, playbook: Playbook) -> Dependencies:
+    """Return what a playbook's present content needs; bounded in files and queries (``dependencies``)."""
+    require(actor, Permission.PLAYBOOK_VIEW)
+    revision = find_revision(actor, playbook.project_id, playbook.manifest_hash)
+    if revision is None:
+        return Dependencies(notes=["The stored files of this playbook do not match its hashes."])
+    project = project_of(actor, playbook)
+    return find_dependencies(
+        playbook.file_path,
+        [file.path for file in files_of(actor, revision)],
+        lambda paths: read_files(actor, revision, paths),
+        supplied={str(item.get("name")) for item in revision.requirements or () if isinstance(item, Mapping)},
+        installed=installed_collections(project.engine),
+    )
 
 
 def file_of(actor: Actor, revision: ProjectRevision, path: str) -> tuple[FileState, bytes]:

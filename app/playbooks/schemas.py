@@ -7,9 +7,9 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from app.core.yaml_gate import MAX_BYTES
+from app.playbooks.launch_options import LaunchOptions, options_from
 from app.playbooks.models import Playbook
 from app.playbooks.patterns import CHARACTERS, PATTERNS
-from app.playbooks.service import LaunchOptions
 from app.playbooks.targets import NOTHING_CHOSEN, Selection
 
 MAX_ID = 2**31 - 1  # INT
@@ -119,10 +119,9 @@ class ApproveSchema(Strict):
     )
 
 
-class NewLaunchSchema(Strict):
-    """POST /launches and the launch form."""
+class SelectionFields(Strict):
+    """Which servers: those named, those with a tag, those of an environment; narrowed by host names."""
 
-    playbook_id = identifier(required=True)
     server_ids = fields.List(identifier(), load_default=list, validate=validate.Length(max=10_000))
     group = text(
         1,
@@ -151,14 +150,25 @@ class NewLaunchSchema(Strict):
         allow_none=True,
         metadata={"description": "Narrows by names of hosts and groups: web-*,!web-3,&live"},
     )
+
+
+class OptionFields(Strict):
+    """How to run. None of them has a default here: what is left out is not changed."""
+
+    check = fields.Boolean()
+    diff = fields.Boolean()
+    tags = fields.List(fields.String(), metadata={"description": "Ansible's --tags"})
+    skip_tags = fields.List(fields.String(), metadata={"description": "Ansible's --skip-tags"})
+    forks = fields.Integer(strict=True)
+    verbosity = fields.Integer(strict=True)
+    timeout_seconds = fields.Integer(strict=True, allow_none=True)
+
+
+class NewLaunchSchema(SelectionFields, OptionFields):
+    """POST /launches and the launch form."""
+
+    playbook_id = identifier(required=True)
     extra_vars = fields.Dict(keys=fields.String(), load_default=dict)
-    check = fields.Boolean(load_default=False)
-    diff = fields.Boolean(load_default=False)
-    tags = fields.List(fields.String(), load_default=list, metadata={"description": "Ansible's --tags"})
-    skip_tags = fields.List(fields.String(), load_default=list, metadata={"description": "Ansible's --skip-tags"})
-    forks = fields.Integer(strict=True, load_default=5)
-    verbosity = fields.Integer(strict=True, load_default=0)
-    timeout_seconds = fields.Integer(strict=True, load_default=None, allow_none=True)
 
     @validates_schema(skip_on_field_errors=True)
     def _something_chosen(self, data: dict[str, Any], **_kw: Any) -> None:
@@ -177,7 +187,7 @@ class NewJobSchema(Strict):
     timeout_seconds = fields.Integer(strict=True, load_default=None, allow_none=True)
 
 
-class RelaunchSchema(Strict):
+class RelaunchSchema(OptionFields):
     """POST /launches/{uuid}/relaunch: which servers, and what differs this time."""
 
     # Not an attribute in the end: marshmallow takes declared fields away from the class.
@@ -185,13 +195,6 @@ class RelaunchSchema(Strict):
         load_default="all", validate=validate.OneOf(["failed", "all"])
     )
     extra_vars = fields.Dict(keys=fields.String())
-    check = fields.Boolean()
-    diff = fields.Boolean()
-    tags = fields.List(fields.String())
-    skip_tags = fields.List(fields.String())
-    forks = fields.Integer(strict=True)
-    verbosity = fields.Integer(strict=True)
-    timeout_seconds = fields.Integer(strict=True, allow_none=True)
 
     @post_load
     def _tuples(self, data: dict[str, Any], **_kw: Any) -> dict[str, Any]:
@@ -211,16 +214,7 @@ def to_selection(data: dict[str, Any]) -> Selection:
 
 def to_options(data: dict[str, Any]) -> LaunchOptions:
     """Return the options of loaded NewLaunchSchema or NewJobSchema data."""
-    return LaunchOptions(
-        check=data["check"],
-        diff=data["diff"],
-        tags=tuple(data.get("tags", ())),
-        skip_tags=tuple(data.get("skip_tags", ())),
-        forks=data.get("forks", 5),
-        verbosity=data.get("verbosity", 0),
-        timeout_seconds=data["timeout_seconds"],
-        extra_vars=data["extra_vars"],
-    )
+    return options_from(data, data["extra_vars"])
 
 
 class PlaybookSchema(Schema):

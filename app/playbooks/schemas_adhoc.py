@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields
 
 from app.playbooks import adhoc
-from app.playbooks.launch_options import LaunchOptions
+from app.playbooks.launch_options import LaunchOptions, options_from
 from app.playbooks.schemas import NewLaunchSchema, text
 
 
@@ -57,10 +57,4 @@ class NoQuerySchema(Schema):
 
 def to_adhoc_options(data: dict[str, Any]) -> LaunchOptions:
     """Return the options of loaded AdhocLaunchSchema data."""
-    return LaunchOptions(
-        check=data["check"],
-        diff=data["diff"],
-        forks=data["forks"],
-        verbosity=data["verbosity"],
-        timeout_seconds=data["timeout_seconds"],
-    )
+    return options_from(data)

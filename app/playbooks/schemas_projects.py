@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from app.core.actor import Actor
 from app.playbooks import queries
 from app.playbooks.branch_rule import rule_of
+from app.playbooks.dependencies import Kind, State
 from app.playbooks.differences import FileChange, as_unified
 from app.playbooks.models import ApprovalKind, CredentialKind, PlaybookApproval, PlaybookProject, ProjectSource
 from app.playbooks.project_source import MAX_SECRET, offered_keys
@@ -166,9 +167,9 @@ class RevisionSchema(Schema):
     created_by = fields.Integer(allow_none=True)
     created_at = fields.AwareDateTime(format="iso")
     in_force = fields.Boolean()
-    files_added = fields.Integer()
-    files_removed = fields.Integer()
-    files_changed = fields.Integer()
+    files_added = fields.Integer(allow_none=True, metadata={"description": "null: too many files to look at."})
+    files_removed = fields.Integer(allow_none=True)
+    files_changed = fields.Integer(allow_none=True)
 
 
 class FileSchema(Schema):
@@ -200,6 +201,24 @@ class DiffSchema(Schema):
     old = fields.Integer(allow_none=True)
     new = fields.Integer()
     changes = fields.List(fields.Nested(ChangeSchema))
+
+
+class DependencySchema(Schema):
+    """One thing that a playbook needs."""
+
+    kind = fields.Enum(Kind, by_value=True)
+    name = fields.String()
+    state = fields.Enum(State, by_value=True)
+    path = fields.String(metadata={"description": "Where it lies in the project; empty when it does not."})
+    used_in = fields.String(metadata={"description": "The file that names it."})
+
+
+class DependenciesSchema(Schema):
+    """What a playbook needs."""
+
+    items = fields.List(fields.Nested(DependencySchema))
+    notes = fields.List(fields.String(), metadata={"description": "What could not be read, in words."})
+    parsed = fields.Integer(metadata={"description": "Files that were read."})
 
 
 class ApprovalSchema(Schema):
@@ -288,7 +307,7 @@ def revision_facts(project: PlaybookProject, revision: Any, size: Any) -> dict[s
     return {
         **{name: getattr(revision, name) for name in names},
         "in_force": revision.id == project.revision_id,
-        "files_added": size.added,
-        "files_removed": size.removed,
-        "files_changed": size.changed,
+        "files_added": size.added if size else None,
+        "files_removed": size.removed if size else None,
+        "files_changed": size.changed if size else None,
     }

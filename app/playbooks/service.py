@@ -16,18 +16,17 @@ from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs import service as jobs
 from app.jobs.models import Job, Launch
-from app.jobs.service import Submission
+from app.jobs.service import Origin, Submission
 from app.jobs.status import JOB_FINAL, JobStatus, LockMode
 from app.playbooks import content, queries
 from app.playbooks.declarations import VariableType, parse_specs
+from app.playbooks.launch_options import OPTIONS, check_options
 from app.playbooks.launch_options import LaunchOptions as LaunchOptions
-from app.playbooks.launch_options import check_options
 from app.playbooks.models import Playbook
 from app.playbooks.targets import Selection, active_hostnames, choose_servers
 from app.playbooks.variables import CheckedVariables, check_variables
 
 PRODUCTION = "production"  # environment whose servers ask for the playbook's name
-_OPTIONS = ("check", "diff", "tags", "skip_tags", "forks", "verbosity", "timeout_seconds")
 
 
 def launch_playbook(
@@ -39,13 +38,14 @@ def launch_playbook(
     source: str = "web",
     relaunch_of: int | None = None,
     confirmed_by_name: str | None = None,
+    origin: Origin | None = None,
 ) -> Launch:
     """Launch an approved playbook on servers; returns the pending launch with its run and jobs.
 
     Unknown or foreign playbook or server: NotFound. Deactivated, or content that nobody approved: Conflict.
     Values that do not fit the declared variables, an empty or too large selection: InvalidInput. The
     controller is for admins: PermissionDenied. ``confirmed_by_name`` is what a person typed: unless None, a
-    launch that changes production servers needs the playbook's name there.
+    launch that changes production servers needs the playbook's name there, or that of its ``origin``.
     """
     require(actor, Permission.JOB_LAUNCH)
     options = options or LaunchOptions()
@@ -54,8 +54,9 @@ def launch_playbook(
     check_options(options)
     checked = _variables(actor, playbook, options.extra_vars)
     servers = choose_servers(actor, selection)
-    if confirmed_by_name is not None and not options.check and confirmed_by_name.strip() != playbook.name:
-        _refuse_production(playbook, servers)
+    asked_name = (origin.title if origin else playbook.name).strip()
+    if confirmed_by_name is not None and not options.check and confirmed_by_name.strip() != asked_name:
+        _refuse_production(asked_name, servers)
     shared = options.check or playbook.shares_servers
     timeout = options.timeout_seconds or playbook.timeout_seconds or settings().job_timeout_seconds
     return jobs.submit(
@@ -73,7 +74,7 @@ def launch_playbook(
                 "manifest_hash": playbook.manifest_hash,
                 "extra_vars": checked.extra_vars,
                 "server_ids": [server.id for server in servers],
-                **{name: _plain(getattr(options, name)) for name in _OPTIONS},
+                **{name: _plain(getattr(options, name)) for name in OPTIONS},
             },
             secret_inputs=dict(checked.secrets),
             targets=[server.id for server in servers],
@@ -84,6 +85,7 @@ def launch_playbook(
             is_check=options.check,
             source=source,
             relaunch_of=relaunch_of,
+            origin=origin,
             extra_vars=checked.extra_vars,
         ),
     )
@@ -109,7 +111,7 @@ def relaunch(
     if old.status not in JOB_FINAL:
         raise Conflict("This launch is not finished yet. Wait for its end, or cancel it first.", error="still_open")
     inputs = old.inputs
-    fields = {name: inputs[name] for name in _OPTIONS if inputs.get(name) is not None}
+    fields = {name: inputs[name] for name in OPTIONS if inputs.get(name) is not None}
     fields |= {name: value for name, value in (changes or {}).items() if name != "extra_vars"}
     given = {**_still_declared(actor, old), **((changes or {}).get("extra_vars") or {})}
     options = LaunchOptions(
@@ -169,11 +171,11 @@ def _runnable_revision(actor: Actor, playbook: Playbook) -> int:
     return revision.id
 
 
-def _refuse_production(playbook: Playbook, servers: Sequence[Server]) -> None:
+def _refuse_production(name: str, servers: Sequence[Server]) -> None:
     hit = [server.hostname for server in servers if server.environment == PRODUCTION]
     if hit:
         raise InvalidInput(
-            confirm_name=f"Production is among the servers ({', '.join(hit[:3])}). Type {playbook.name} to go on."
+            confirm_name=f"Production is among the servers ({', '.join(hit[:3])}). Type {name} to go on."
         )
 
 
@@ -203,11 +205,12 @@ def _still_declared(actor: Actor, old: Launch) -> dict[str, Any]:
     """Return the old launch's values, secrets included, as far as the playbook still knows their names."""
     playbook = queries.get_playbook(actor, old.subject_id)
     known = {spec.name for spec in parse_specs(playbook.variable_specs)} | set(playbook.variables or {})
-    values = {**(old.inputs.get("extra_vars") or {}), **_secrets_of(old)}
+    values = {**(old.inputs.get("extra_vars") or {}), **secrets_of_launch(old)}
     return {name: value for name, value in values.items() if name in known}
 
 
-def _secrets_of(launch: Launch) -> dict[str, Any]:
+def secrets_of_launch(launch: Launch) -> dict[str, Any]:
+    """Return the secret values of a launch. Conflict when they cannot be opened any more."""
     if launch.secret_inputs is None:
         return {}
     keyring = Keyring(settings().master_key.get_secret_value())

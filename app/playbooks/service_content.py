@@ -15,7 +15,7 @@ from app.core.runtime import settings
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
 from app.core.yaml_gate import load_plays
-from app.playbooks import content, project_files, queries, revisions
+from app.playbooks import content, project_files, queries, queries_saved, revisions
 from app.playbooks.content import SourceFile
 from app.playbooks.declarations import VariableType, parse_specs
 from app.playbooks.models import Playbook, PlaybookProject, ProjectSource
@@ -143,12 +143,13 @@ def replace_file(actor: Actor, playbook_id: int, *, data: bytes, version: int | 
 
 
 def delete_playbook(actor: Actor, playbook_id: int, *, version: int | None = None) -> bool:
-    """Remove a playbook that has no jobs (True), else deactivate it, so that its history stays (False)."""
+    """Remove a playbook without jobs and saved launches (True), else deactivate it: its history stays (False)."""
     require(actor, Permission.PLAYBOOK_EDIT)
     playbook = queries.get_playbook(actor, playbook_id)
     check_version(playbook, version)
     project = queries.project_of(actor, playbook)
-    keep = queries.has_jobs(actor, playbook) or project.source is ProjectSource.SAMPLE
+    used = queries.has_jobs(actor, playbook) or queries_saved.is_named_by_saved(actor, playbook)
+    keep = used or project.source is ProjectSource.SAMPLE
     audit.record(
         actor,
         "playbook:deactivate" if keep else "playbook:delete",

@@ -70,6 +70,14 @@ def choose_servers(actor: Actor, selection: Selection) -> Sequence[Server]:
     return sorted(servers, key=lambda server: server.hostname)
 
 
+def check_selection(actor: Actor, selection: Selection) -> None:
+    """Raise as ``choose_servers`` does for servers and groups that are named and for the limit; no match is fine."""
+    _by_ids(actor, selection.server_ids)
+    if selection.groups:
+        queries_groups.find_groups(actor, selection.groups)
+    _narrow(actor, (), selection.limit)
+
+
 def _by_ids(actor: Actor, ids: Sequence[int]) -> Sequence[Server]:
     most = settings().max_servers_per_launch
     if len(ids) > most:

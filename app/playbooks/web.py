@@ -40,6 +40,7 @@ from app.playbooks.web_forms import errors_for_form, from_inputs, load, read_lau
 
 blueprint = Blueprint("playbooks", __name__, template_folder="templates")
 blueprint.register_blueprint(web_projects.blueprint)
+blueprint.register_blueprint(web_projects.needs_blueprint)
 blueprint.register_blueprint(web_approval.blueprint)
 web_adhoc.routes(blueprint)
 SHOWN_LINES = 2000

@@ -20,6 +20,7 @@ from app.playbooks.schemas_projects import DiffQuery, FileQuery, ProjectEditSche
 from app.playbooks.source_page import sync_context
 from app.playbooks.web_forms import errors_for_form, load
 
+needs_blueprint = Blueprint("needs", __name__)
 blueprint = Blueprint("projects", __name__, url_prefix="/playbooks/projects")
 SHOWN_BYTES = 1_048_576  # a larger file is offered for download only
 SHOWN_LINES = 10_000
@@ -212,3 +213,18 @@ def approve(project_uuid: Any) -> ResponseReturnValue:
         f"Approved: {len(playbooks)} {'playbook' if len(playbooks) == 1 else 'playbooks'} may be launched.", "success"
     )
     return redirect(url_for("playbooks.projects.project", project_uuid=project_uuid), 303)
+
+
+@needs_blueprint.get("/playbooks/<int:playbook_id>/dependencies")
+def dependencies(playbook_id: int) -> str:
+    """Show what a playbook needs, and what of it is missing."""
+    actor = current_actor()
+    playbook = queries.view_playbook(actor, playbook_id)
+    project = queries.project_of(actor, playbook)
+    return render_template(
+        "playbooks/dependencies.html",
+        playbook=playbook,
+        project=project,
+        revision=content.find_revision(actor, playbook.project_id, playbook.manifest_hash),
+        found=queries_revisions.needs_of(actor, playbook),
+    )

@@ -7,6 +7,7 @@ SERVICES_WITHOUT_REQUIRE: dict[str, str] = {
     "app.audit.service.record": "called by services after their own require; recording is never refused",
     "app.audit.service.record_refusal": "records that a permission was refused; asking for one would hide it",
     "app.audit.service.savepoint": "a context manager around another rule: it acts for nobody by itself",
+    "app.playbooks.service.secrets_of_launch": "opens a row that its caller has loaded for an actor with the right",
     "app.jobs.service.secret_context": "names what a secret is bound to: a pure function of the run's ids",
 }
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from app.playbooks.dependencies import Dependencies, Dependency, Kind, State
 from app.playbooks.differences import FileChange, FileState, changed_files, compare_lines, size_of
 from app.playbooks.models import ProjectSource
 from tests.browser.sample_pages import listing, playbook, row
@@ -191,4 +192,20 @@ page("playbooks/approvals", "playbooks/approvals.html")(
 )
 page("playbooks/approvals-empty", "playbooks/approvals.html")(
     lambda: {"page": listing([], 0), "projects": [], "kinds": []}
+)
+page("playbooks/dependencies", "playbooks/dependencies.html")(
+    lambda: {
+        "playbook": playbook(1),
+        "project": project(),
+        "revision": revision(12),
+        "found": Dependencies(
+            [
+                Dependency(kind, XSS if state is State.AT_RUN_TIME else f"name-{state.value}", state, "", "site.yml")
+                for kind, state in zip(Kind, State, strict=False)
+            ]
+            + [Dependency(Kind.TASKS, "part.yml", State.PRESENT, "tasks/part.yml", "site.yml")],
+            [f"roles/a/tasks/main.yml: {XSS}"],
+            3,
+        ),
+    }
 )

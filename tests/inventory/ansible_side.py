@@ -49,7 +49,7 @@ def ansible_inventory(source: Path) -> Listed:
 
 def read_list(data: dict[str, Any]) -> Listed:
     """Turn the output of --list into what can be compared."""
-    variables = data.pop("_meta")["hostvars"]
+    variables = _plain(data.pop("_meta")["hostvars"])
     children = {name: sorted(found.get("children", [])) for name, found in data.items()}
 
     def hosts(name: str, seen: tuple[str, ...] = ()) -> set[str]:
@@ -60,3 +60,12 @@ def read_list(data: dict[str, Any]) -> Listed:
     members = {name: sorted(hosts(name)) for name in data}
     everybody = members.get("all", [])
     return Listed({name: variables.get(name, {}) for name in everybody}, members, children)
+
+
+def _plain(value: Any) -> Any:
+    """Take the marks away by which --list tells untrusted text from templates."""
+    if isinstance(value, dict):
+        if set(value) == {"__ansible_unsafe"}:
+            return value["__ansible_unsafe"]
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -58,6 +58,8 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "sync_uuid", lambda _owner, held: held.sync_uuid),
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),
     ("/", "launch_uuid", lambda _owner, held: held.launch_uuid),
+    ("/", "saved_uuid", lambda _owner, held: held.saved_uuid),
+    ("/", "grant_id", lambda _owner, held: held.grant_id),
     ("/", "job_id", lambda _owner, held: held.job_id),
     ("/workers/", "worker_id", lambda _owner, _held: UNKNOWN_NUMBER),  # workers are nobody's
     ("/tickets/number/", "number", lambda _owner, held: factories.ticket_number(held.ticket_id)),
@@ -82,6 +84,9 @@ FIELDS: dict[str, Callable[[Holdings], tuple[object, object]]] = {
     "assignee_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
     "job_id": lambda held: (held.job_id, UNKNOWN_UUID),
     "ticket_ids": lambda held: ([held.ticket_id], [UNKNOWN_UUID]),
+    "owner_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
+    "origin_uuid": lambda held: (held.saved_uuid, UNKNOWN_UUID),
+    "team_uuid": lambda held: (held.team_uuid, UNKNOWN_UUID),
 }
 
 

@@ -23,6 +23,7 @@ from tests.permissions.matrix import BODIES, QUERIES
 from tests.permissions.routes import UNKNOWN_NUMBER, UNKNOWN_UUID, operations, parameters, path_for
 
 CHANGING = re.compile(r'[0-9a-f]{8}-[0-9a-f-]{27}|name="csrf[^>]*>|X-Request-Id[^<]*|\b\d{1,10}\b')
+PARAMETER = re.compile(r"\{(ticket_id|saved_uuid)\}")
 FILE_NAMES = {"filename", "name"}  # parameters that are no ids
 Said = tuple[int, str]
 
@@ -154,7 +155,7 @@ def test_another_tenants_id_in_a_filter_finds_what_an_unknown_one_finds(
 
 def _whole_body(two: Two, operation: str) -> dict[str, Any]:
     """A body that would be accepted, with ids of our own."""
-    ours, body = two.ours, dict(BODIES.get(operation.replace("{ticket_id}", "<uuid:ticket_id>"), {}))
+    ours, body = two.ours, dict(BODIES.get(PARAMETER.sub(r"<uuid:\1>", operation), {}))
     for name in body:
         if name in ("playbook_id", "server_id"):
             body[name] = getattr(ours, name)

@@ -69,7 +69,7 @@ def request_for(house: House, uuid: str, **changes: Any) -> RunRequest:
     launch = db.session.scalars(select(Launch).where(Launch.uuid == uuid)).one()
     run = db.session.scalars(select(Run).where(Run.launch_id == launch.id)).one()
     jobs = db.session.scalars(select(Job).where(Job.launch_id == launch.id)).all()
-    secrets = service._secrets_of(launch)
+    secrets = service.secrets_of_launch(launch)
     values: dict[str, Any] = {
         "tenant_id": house.tenant_id,
         "run_id": run.id,
@@ -236,7 +236,7 @@ def test_a_relaunch_repeats_what_failed_with_its_secrets(house: House, ready: tu
         assert again.inputs["server_ids"] == [ready[1]]
         assert again.inputs["extra_vars"] == {"greeting": "hi", "count": 7}
         assert again.is_check
-        assert service._secrets_of(again) == {"pin": "correct horse"}
+        assert service.secrets_of_launch(again) == {"pin": "correct horse"}
         old = service.get_launch(house.operator, uuid)
         assert again.relaunch_of == old.id
         again_uuid = again.uuid
