@@ -202,6 +202,7 @@ def build(settings: Settings | None = None) -> Flask:
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    init_headers(app, settings)  # first: refusals of the others carry the headers and a request id too
     load_models()
     db.init_app(app)
     init_migrate(app)
@@ -210,7 +211,6 @@ def build(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     limiter.init_app(app)
     api.init_app(app)
-    init_headers(app, settings)
     init_error_pages(app)
     app.unitless_endpoints = STREAMS
     connect_subscribers()

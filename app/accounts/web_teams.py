@@ -25,7 +25,8 @@ COLUMNS = ("uuid", "name", "description", "members", "is_active", "created_at")
 
 def _query() -> dict[str, Any]:
     query = read_filters(TeamQuery(), active="1")
-    return {**query, "text": query.pop("q", None)} if "q" in query else query
+    query["text"] = query.pop("q", None)
+    return query
 
 
 @blueprint.get("/teams")

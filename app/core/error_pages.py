@@ -11,7 +11,7 @@ from flask import Flask, Response, g, jsonify, redirect, render_template, reques
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from app.core.errors import AppError, BadRequest, Conflict, NotSignedIn, RateLimited, Unavailable
 from app.core.extensions import is_api_path
@@ -95,6 +95,9 @@ def error_body(error: AppError) -> dict[str, Any]:
 def render_error(exception: Exception) -> ResponseReturnValue:
     """Answer any exception: JSON under /api/ and for event streams, the sign-in page for strangers, else a page."""
     error = _as_app_error(exception)
+    if isinstance(exception, SecurityError):  # a strange Host: no address of ours can be built, so no page either
+        text = "This host name is not known here. Use the platform's own address.\n"
+        return Response(text, 400, mimetype="text/plain")
     if is_api_path(request.path) or request.accept_mimetypes.best == "application/json":
         response: Response = jsonify(error_body(error))
     elif isinstance(error, NotSignedIn):

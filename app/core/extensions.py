@@ -15,6 +15,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
 from app.core.error_schema import ErrorSchema
+from app.core.errors import BadRequest
 from app.core.rate_key import rate_key
 from app.core.runtime import settings
 
@@ -29,8 +30,14 @@ class JsonErrorsLater(Api):  # type: ignore[misc]  # flask-smorest has no types
         """Do nothing; ``core.error_pages`` is the one place that renders errors."""
 
 
+MAXIMUM_FIELDS = 200  # of a request's body; each unknown one would be named in the answer
+
+
 class StrictParser(FlaskParser):
-    """webargs with two differences: an unknown query parameter is an error, a body that is not JSON gets 415."""
+    """webargs with two differences: an unknown query parameter is an error, a body that is not JSON gets 415.
+
+    A body with absurdly many fields is refused whole: naming each one would take longer than reading them.
+    """
 
     # webargs drops unknown query parameters whatever a schema says.
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = dict.fromkeys(
@@ -41,7 +48,10 @@ class StrictParser(FlaskParser):
         """Return the body's JSON; UnsupportedMediaType when there is a body of another kind."""
         if req.content_length and not req.is_json:
             raise UnsupportedMediaType
-        return super().load_json(req, schema)
+        data = super().load_json(req, schema)
+        if isinstance(data, dict) and len(data) > MAXIMUM_FIELDS:
+            raise BadRequest(f"The document has {len(data):,} fields. No operation takes more than {MAXIMUM_FIELDS}.")
+        return data
 
 
 Blueprint.ARGUMENTS_PARSER = StrictParser()
