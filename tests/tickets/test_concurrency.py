@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import event, func, insert, select, text
 
 from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope, tenant_scope
 from app.jobs.events import RunFinished
-from app.tickets import opening
-from app.tickets.models import Ticket, TicketJob
+from app.tickets import opening, queries_clocks
+from app.tickets.models import Ticket, TicketEvent, TicketJob
 from app.tickets.opening import open_for_run
-from tests.tickets.world import FAILED, World
+from app.tickets.queries_similar import similar_tickets
+from app.tickets.service_merge import merge_ticket
+from app.tickets.service_triage import Act, Order, triage_ticket
+from tests.tickets.world import FAILED, Outcome, World
 
 pytestmark = pytest.mark.database
 
@@ -52,3 +57,149 @@ def test_transactions_that_meet_the_same_new_problem_open_one_ticket(
     with unit_of_work(writes=False), tenant_scope(world.tenant_id):
         assert db.session.scalars(select(Ticket.occurrences)).all() == [writers]
         assert db.session.scalar(select(func.count()).select_from(TicketJob)) == writers
+
+
+def in_threads(app: Flask, *works: Callable[[], object]) -> None:
+    """Run everything at once, each in a transaction of its own; what one raises, this raises."""
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[], object]) -> None:
+        try:
+            with app.app_context():
+                work()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures, failures
+
+
+def finish(event: RunFinished) -> None:
+    with unit_of_work(), system_scope("test"):
+        open_for_run(event)
+
+
+def uuids(world: World) -> list[str]:
+    with unit_of_work(writes=False), tenant_scope(world.tenant_id):
+        return list(db.session.scalars(select(Ticket.ticket_id).order_by(Ticket.id)))
+
+
+@pytest.mark.parametrize("first", ["merge", "occurrence"])
+def test_an_occurrence_that_meets_a_merge_lands_on_the_ticket_that_stays(
+    app: Flask, world: World, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """Both have looked before either has written; then one of them goes first."""
+    (server,) = world.servers("web1")
+    disk = Outcome(error="No space left on device", tasks=FAILED.tasks)
+    for outcome in (FAILED, disk):
+        finish(world.run({server: outcome}))
+    into, gone = uuids(world)
+    repeat = world.run({server: disk})
+    looked, written = threading.Event(), threading.Event()
+    sqlite = db.engine.dialect.name == "sqlite"  # there BEGIN IMMEDIATE lets them in one by one
+    look, join = opening.queries.leads_to, opening._join
+
+    def look_and_tell(fingerprints: list[str]) -> dict[str, str]:
+        found = look(fingerprints)
+        if threading.current_thread().name == "occurrence":
+            looked.set()
+        return found
+
+    def join_after_the_merge(*arguments: Any) -> Ticket | None:
+        if first == "merge" and not sqlite:
+            assert written.wait(20)
+        return join(*arguments)
+
+    monkeypatch.setattr(opening.queries, "leads_to", look_and_tell)
+    monkeypatch.setattr(opening, "_join", join_after_the_merge)
+
+    def occur() -> None:
+        threading.current_thread().name = "occurrence"
+        finish(repeat)
+
+    def merge() -> None:
+        if not sqlite:
+            assert looked.wait(20)
+        with tenant_scope(world.tenant_id), unit_of_work():
+            merge_ticket(world.actor(), gone, into)
+            if first == "merge":
+                written.set()  # not committed yet: the occurrence waits for the row
+
+    in_threads(app, occur, merge)
+    with unit_of_work(writes=False), tenant_scope(world.tenant_id):
+        rows = {row.ticket_id: row for row in db.session.scalars(select(Ticket))}
+        assert set(rows) == {into, gone}
+        assert rows[into].occurrences == 3
+        assert rows[gone].merged_into_id == rows[into].id
+        held = db.session.scalars(select(TicketJob.ticket_id)).all()
+        assert held == [rows[into].id] * 3
+
+
+def test_two_people_who_take_a_ticket_at_once_move_it_once(app: Flask, world: World) -> None:
+    (server,) = world.servers("web1")
+    finish(world.run({server: FAILED}))
+    (uuid,) = uuids(world)
+
+    def take() -> None:
+        with tenant_scope(world.tenant_id), unit_of_work():
+            triage_ticket(world.actor(), uuid, Order(Act.TAKE))
+
+    in_threads(app, take, take, take)
+    with unit_of_work(writes=False), tenant_scope(world.tenant_id):
+        kinds = db.session.scalars(select(TicketEvent.kind).order_by(TicketEvent.id)).all()
+    assert kinds == ["opened", "acknowledged", "assigned", "status"]
+
+
+def test_similar_tickets_and_overdue_ones_are_found_by_index(app: Flask, world: World) -> None:
+    """On MySQL and MariaDB the plan of each query that runs on every page or chore names an index it seeks in."""
+    if db.engine.dialect.name == "sqlite":
+        word, wanted = "EXPLAIN QUERY PLAN ", "SEARCH"
+    else:
+        word, wanted = "EXPLAIN ", "ix_tickets_tenant_id"
+    (server,) = world.servers("web1")
+    finish(world.run({server: FAILED}))
+    with unit_of_work(), tenant_scope(world.tenant_id):
+        first = db.session.scalars(select(Ticket)).one()
+        db.session.execute(
+            insert(Ticket),
+            [
+                {
+                    "tenant_id": world.tenant_id,
+                    "job_id": first.job_id,
+                    "created_by": world.system_id,
+                    "title": f"Problem {n}",
+                    "status": "closed" if n % 50 else "open",
+                    "task_key": f"{n:032}",
+                    "message_key": f"{n % 500:032}",
+                    "due_at": first.created_at,
+                    "resolved_at": first.created_at,
+                }
+                for n in range(3000)
+            ],
+        )
+    if db.engine.dialect.name != "sqlite":
+        with db.engine.begin() as connection:
+            connection.execute(text("ANALYZE TABLE tickets"))
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        if statement.startswith("SELECT") and "FROM tickets" in statement:
+            seen.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    with unit_of_work(writes=False), tenant_scope(world.tenant_id):
+        ticket = db.session.scalars(select(Ticket).where(Ticket.title == "Problem 7")).one()
+        seen.clear()
+        similar_tickets(world.actor(), ticket)
+        queries_clocks.became_overdue(ticket.created_at, 200)
+        queries_clocks.snooze_ended(ticket.created_at, 200)
+    event.remove(db.engine, "before_cursor_execute", note)
+    assert len(seen) >= 5
+    with db.engine.connect() as connection:
+        for statement, parameters in seen:
+            plan = str(connection.exec_driver_sql(word + statement, parameters).all())
+            assert wanted in plan, f"{statement}\n{plan}"
