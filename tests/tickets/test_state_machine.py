@@ -25,7 +25,7 @@ from app.tickets.resolving import resolve_by_run
 from app.tickets.service_triage import Act, Order
 from tests.tickets.world import FAILED, GREEN, Outcome, World
 
-EXAMPLES = int(os.environ.get("MILLWRIGHT_TEST_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("MILLWRIGHT_TEST_EXAMPLES", "5"))
 ERRORS = ("No space left on device", "Permission denied by the policy", "Unable to start the service")
 ANY = st.integers(0, 30)  # which ticket: counted round
 _count = itertools.count(1)
