@@ -13,7 +13,7 @@ from app.core.extensions import StrictParser
 from app.core.faces import documented, plain_text
 from app.core.flask_app import current_actor
 from app.inventory import service_import
-from app.inventory.inventory_export import Wanted, as_ini, as_yaml, export_inventory
+from app.inventory.inventory_export import written
 from app.inventory.inventory_files import MAXIMUM_BYTES
 from app.inventory.inventory_upload import read_upload
 from app.inventory.schemas import NoQuery
@@ -105,13 +105,5 @@ def export_servers(query: dict[str, Any]) -> Response:
 
     Key files and ansible_* variables are for administrators; passwords are never in it.
     """
-    return inventory_download(query)
-
-
-def inventory_download(query: dict[str, Any]) -> Response:
-    """Return the download for loaded ExportQuery data."""
-    wanted = Wanted(query.get("group"), query.get("environment"), query.get("tag"))
-    exported = export_inventory(current_actor(), wanted)
-    if query["format"] == "ini":
-        return plain_text([as_ini(exported)], "inventory.ini")
-    return plain_text([as_yaml(exported)], "inventory.yml")
+    text, name = written(current_actor(), query)
+    return plain_text([text], name)

@@ -21,7 +21,7 @@ EMPTY_IS_LEFT_OUT = frozenset({"hostname", "ip_address", "ssh_user", "connection
 MAXIMUM_VARIABLES_TEXT = 65_536
 
 
-def _variables(text: str) -> dict[str, Any] | None:
+def read_variables(text: str) -> dict[str, Any] | None:
     """Read one object in YAML or JSON; anchors are refused, since they let a small text grow without end."""
     if not text.strip():
         return None
@@ -61,7 +61,7 @@ def read_form(form: Mapping[str, str]) -> tuple[ServerInput, int | None]:
     if "hostname" in form:  # a box that is not ticked is not sent
         given["become"] = form.get("become") == "1"
     if "variables" in form:
-        given["variables"] = _variables(form["variables"])
+        given["variables"] = read_variables(form["variables"])
     try:
         loaded = ServerEdit().load(given)
     except ValidationError as error:

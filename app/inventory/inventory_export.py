@@ -72,6 +72,14 @@ def export_inventory(actor: Actor, wanted: Wanted) -> Exported:
     return Exported(hosts, groups if is_admin else _without_privileged(groups))
 
 
+def written(actor: Actor, asked: Mapping[str, Any]) -> tuple[str, str]:
+    """Return text and file name for ``asked``: format (yaml, ini), group, environment, tag; see export_inventory."""
+    exported = export_inventory(actor, Wanted(asked.get("group"), asked.get("environment"), asked.get("tag")))
+    if asked["format"] == "ini":
+        return as_ini(exported), "inventory.ini"
+    return as_yaml(exported), "inventory.yml"
+
+
 def _host(server: Server, chain: Mapping[int, Server], *, is_admin: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"ansible_host": server.ip_address}
     if server.connection is not Connection.SSH:

@@ -224,3 +224,28 @@ def group_choices(actor: Actor) -> list[tuple[int, str]]:
         .limit(OFFERED)
     )
     return [(row.id, row.name) for row in rows]
+
+
+def find_named_servers(actor: Actor, words: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Return the ids of active servers by name (``*`` stands for anything), and the words that no server has.
+
+    At most 1,000 names and 20 patterns: InvalidInput above. One query, and one for each pattern.
+    """
+    require(actor, Permission.SERVER_VIEW)
+    patterns = [word for word in words if "*" in word]
+    names = [word for word in words if "*" not in word]
+    if len(names) > 1_000 or len(patterns) > 20:
+        raise InvalidInput(names="At most 1,000 names and 20 patterns at once.")
+    active = scoped(actor, Server).where(Server.is_active.is_(True))
+    rows = db.session.execute(
+        active.with_only_columns(Server.id, Server.hostname).where(Server.active_hostname.in_(names))
+    ).all()
+    found = {row.id: row.hostname for row in rows}
+    missing = sorted(set(names) - set(found.values()))
+    for pattern in patterns:
+        like = escaped(pattern).replace("*", "%")
+        matched = active.with_only_columns(Server.id, Server.hostname).where(Server.hostname.like(like, escape="\\"))
+        more = {row.id: row.hostname for row in db.session.execute(matched.limit(10_000))}
+        missing += [] if more else [pattern]
+        found |= more
+    return list(found), missing

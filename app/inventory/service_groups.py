@@ -209,6 +209,8 @@ def _nest(
     unknown = {*(child_ids or ()), *(parent_ids or ())} - set(nesting.names)
     if unknown:
         raise NotFound("One of these groups")
+    if group.id in (*(child_ids or ()), *(parent_ids or ())):
+        raise InvalidInput(child_ids=f"This would be a circle of groups: {group.name} inside itself.")
     edges = nesting.edges
     wanted = set(edges)
     if child_ids is not None:

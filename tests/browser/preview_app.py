@@ -22,6 +22,7 @@ from tests.browser import (  # all fill the last
     sample_accounts,
     sample_audit,
     sample_content,
+    sample_groups,
     sample_jobs,
     sample_servers,
     sample_tickets,
@@ -29,7 +30,15 @@ from tests.browser import (  # all fill the last
 )
 
 ROOT = Path(__file__).resolve().parents[2] / "app"
-assert sample_servers and sample_tickets and sample_accounts and sample_audit and sample_content and sample_jobs
+assert (
+    sample_groups
+    and sample_servers
+    and sample_tickets
+    and sample_accounts
+    and sample_audit
+    and sample_content
+    and sample_jobs
+)
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

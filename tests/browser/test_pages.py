@@ -7,13 +7,21 @@ from typing import Any
 
 import pytest
 
-from tests.browser import sample_accounts, sample_content, sample_jobs, sample_servers, sample_tickets, samples
+from tests.browser import (
+    sample_accounts,
+    sample_content,
+    sample_groups,
+    sample_jobs,
+    sample_servers,
+    sample_tickets,
+    samples,
+)
 from tests.browser.axe import CONTRAST, violations
 from tests.browser.conftest import Watched
 
 pytestmark = pytest.mark.browser
 assert (
-    sample_accounts and sample_content and sample_jobs and sample_tickets and sample_servers
+    sample_accounts and sample_content and sample_groups and sample_jobs and sample_tickets and sample_servers
 )  # importing it fills samples.PAGES
 
 
