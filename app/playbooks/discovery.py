@@ -11,7 +11,8 @@ from app.core.errors import InvalidInput
 from app.core.yaml_gate import decode, load_plays, load_yaml
 from app.playbooks.content import SourceFile
 from app.playbooks.declarations import suggest
-from app.playbooks.paths import PLAYBOOK_ENDINGS, REQUIREMENTS, check_playbook_path
+from app.playbooks.paths import PLAYBOOK_ENDINGS, check_playbook_path
+from app.runners.ansible_inputs import REQUIREMENTS
 
 MAX_ENTRIES = 500
 MAX_NOTES = 10

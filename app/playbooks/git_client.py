@@ -211,6 +211,22 @@ class Git:
                 name = ""
         return Head(name, commit)
 
+    def find_ref(self, version: str | None) -> str:
+        """Return what to fetch for a version: a commit, a tag, else a branch; None: the default branch."""
+        if version is None:
+            return "HEAD"
+        if len(version) == 40 and all(character in "0123456789abcdef" for character in version):
+            return version
+        names = [f"refs/tags/{version}", f"refs/heads/{version}"]
+        done = self.run("ls-remote", "--", self.url.text, *names, timeout=LIST_SECONDS)
+        if done.code != 0:
+            raise self.explain(done)
+        found = {line.partition("\t")[2] for line in done.output.splitlines()}
+        for name in names:
+            if name in found:
+                return name
+        raise GitError("no_branch", f"{self.url.text} has no tag or branch '{version}'. Correct requirements.yml.")
+
     def fetch(self, ref: str) -> str:
         """Fetch one commit without history (a full ref name, or a commit); return its hash."""
         done = self.run("init", "--quiet", "--bare", "--template=", "--", str(self.repository))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from app.core.errors import InvalidInput
+from app.runners.ansible_inputs import REQUIREMENTS  # nothing else may lie there
 
 MAX_PATH = 500  # characters; the column's width
 MAX_DEPTH = 12  # folders
@@ -13,8 +14,6 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,99}\Z")
 # What a repository or an archive may bring besides: hidden files, blanks and brackets; never . .. or .git in any case.
 _STORED = re.compile(r"(?!\.{1,2}\Z)(?!\.git\Z)(?!git~[0-9]+\Z)[A-Za-z0-9_.][A-Za-z0-9_.+@=,~ ()-]{0,99}(?<! )\Z", re.I)
 PLAYBOOK_ENDINGS = (".yml", ".yaml")
-# Where a revision keeps the roles and collections of its requirements.yml; nothing else may lie there.
-REQUIREMENTS = ".requirements"
 
 
 def check_path(path: str, *, field: str = "file_path") -> str:

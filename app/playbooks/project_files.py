@@ -18,7 +18,7 @@ from app.playbooks.models import (
     ProjectSource,
     ProjectSync,
 )
-from app.playbooks.paths import REQUIREMENTS
+from app.runners.ansible_inputs import REQUIREMENTS
 
 
 def current_files(actor: Actor, project: PlaybookProject) -> dict[str, SourceFile]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.jobs import engine_list
 from app.jobs.kinds import PreparationError, RunRequest
-from app.playbooks import content
+from app.playbooks import content, requirements
 from app.playbooks.content import StoredFile
 from app.runners.base import FailureCode, RunFile
 from app.runners.installations import mentioned_collections, playbook_command, read_manifest
@@ -47,8 +47,16 @@ def verified_files(request: RunRequest) -> Sequence[StoredFile]:
 
 
 def run_files(files: Sequence[StoredFile]) -> tuple[RunFile, ...]:
-    """Return the files as the workspace takes them."""
-    return tuple(RunFile(file.path, file.data, 0o500 if file.executable else 0o400) for file in files)
+    """Return the files as the workspace takes them; packs of requirements are unpacked."""
+    found: list[RunFile] = []
+    for file in files:
+        parts = (
+            [(part.name, part.data, part.executable) for part in requirements.unpack(file.path, file.data)]
+            if requirements.is_pack(file.path)
+            else [(file.path, file.data, file.executable)]
+        )
+        found += [RunFile(path, data, 0o500 if executable else 0o400) for path, data, executable in parts]
+    return tuple(found)
 
 
 def engine_parameters(name: str) -> dict[str, Any]:

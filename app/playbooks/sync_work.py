@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import or_, select
 
 from app.audit import service as audit
 from app.audit.resource import Resource
@@ -31,40 +31,22 @@ from app.core.tenancy import system_scope, tenant_scope
 from app.playbooks import content, project_source, revisions
 from app.playbooks.branch_rule import approve_by_rule
 from app.playbooks.content import SourceFile
-from app.playbooks.git_address import AddressRefused, GitUrl, Scheme, parse_git_url
-from app.playbooks.git_client import Credential, Git, GitError
+from app.playbooks.git_address import AddressRefused, Scheme, parse_git_url
+from app.playbooks.git_client import Git, GitError
 from app.playbooks.git_tree import Commit, read_commit, read_tree
 from app.playbooks.models import SYNC_TRANSITIONS, PlaybookProject, ProjectSync, SyncStatus
 from app.playbooks.service_sync import SYNC_PROJECT
 from app.playbooks.sync_log import SyncLog
+from app.playbooks.sync_requirements import resolve_requirements
+from app.playbooks.sync_task import Fenced, Pulse, SyncTask
 from app.runners.masking import Masker
 from app.runners.workspace import remove_tree
 
 log = logging.getLogger(__name__)
 
 RING_AGAIN_SECONDS = 15  # a request that nobody took is rung again
-BEAT_SECONDS = 5.0
 SILENT_SECONDS = 60  # a worker that did not renew its sync for so long is dead
 MAX_MESSAGE = 1000
-
-
-class Fenced(Exception):
-    """The sync is no longer this worker's: somebody declared it dead."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncTask:
-    """Everything that one sync needs, apart from its rows."""
-
-    sync_id: int
-    tenant_id: int
-    project_id: int
-    requested_by: int | None
-    url: GitUrl
-    branch: str | None
-    subfolder: str | None
-    host_keys: str
-    credential: Credential = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -84,39 +66,6 @@ class HostKeysOffered(GitError):
     def __init__(self, code: str, message: str, lines: str) -> None:
         super().__init__(code, message)
         self.lines = lines
-
-
-class Pulse:
-    """Renews the sync's row about every BEAT_SECONDS and counts down the time for all of it."""
-
-    def __init__(self, task: SyncTask) -> None:
-        self._task = task
-        self._deadline = time.monotonic() + settings().project_sync_seconds
-        self._next = time.monotonic() + BEAT_SECONDS
-
-    def left(self) -> float:
-        """Return the seconds that are left; GitError once there are none."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise GitError(
-                "timeout", "The sync took too long. Make it smaller, or raise MILLWRIGHT_PROJECT_SYNC_SECONDS."
-            )
-        return left
-
-    def beat(self) -> None:
-        """Say that this worker lives; raises Fenced when the row is no longer its own."""
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + BEAT_SECONDS
-        with tenant_scope(self._task.tenant_id), unit_of_work():
-            done = db.session.execute(
-                update(ProjectSync)
-                .where(ProjectSync.id == self._task.sync_id, ProjectSync.status == SyncStatus.RUNNING)
-                .values(beat_at=database_now())
-                .execution_options(synchronize_session=False)
-            )
-            if cast(CursorResult[Any], done).rowcount != 1:
-                raise Fenced
 
 
 def sync_project(sync_id: int) -> None:
@@ -166,6 +115,8 @@ def _take(sync_id: int) -> SyncTask | None:
             )
         ).one()
         tenant_id = sync.tenant_id
+        revision = content.revision_of(Actor.system(tenant_id), project)
+        kept = {entry["key"]: entry for entry in (revision.requirements or [])} if revision else {}
         try:
             return SyncTask(
                 sync_id,
@@ -177,6 +128,8 @@ def _take(sync_id: int) -> SyncTask | None:
                 project.git_subfolder,
                 project.git_host_keys or "",
                 project_source.credential_of(project),
+                revision.id if revision else None,
+                kept,
             )
         except AppError as error:
             code, text = error.error, " ".join(str(texts[0]) for texts in error.errors.values())
@@ -214,7 +167,8 @@ def _read(task: SyncTask, said: SyncLog) -> Fetched:
         said.add(f"commit {hash_}: {len(tree.files)} files, {size} bytes")
         for note in tree.notes:
             said.add(note)
-        return Fetched(commit, head.branch, tree.files)
+        shown, packs = resolve_requirements(task, folder, tree.files, pulse, said)
+        return Fetched(commit, head.branch, tree.files, packs, shown)
     finally:
         remove_tree(folder)
 

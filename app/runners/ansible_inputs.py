@@ -13,6 +13,7 @@ from app.runners.ansible_text import Plain, to_yaml
 from app.runners.base import FailureCode
 from app.runners.workspace import Workspace, WorkspaceError
 
+REQUIREMENTS = ".requirements"  # roles/ and collections/ that a project asks for lie in it
 MAX_VERBOSITY = 4  # beyond it ansible prints its own protocol, secrets included
 MAX_FORKS = 500
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\Z")  # no range, port or option can be meant by it
@@ -143,6 +144,7 @@ def _ssh_config(workspace: Workspace) -> str:
 def _settings(parameters: Mapping[str, Any], workspace: Workspace) -> str:
     """Return our ansible.cfg; a project's own one is never read (ANSIBLE_CONFIG names this)."""
     project = workspace.project
+    fetched = project / REQUIREMENTS
     key = f"private_key_file = {workspace.inputs / 'key'}\n" if parameters.get("private_key_path") else ""
     plugins = Path(__file__).with_name("ansible_plugins") / "callback"
     return (
@@ -157,8 +159,8 @@ def _settings(parameters: Mapping[str, Any], workspace: Workspace) -> str:
         f"callback_result_format = {'yaml' if parameters.get('result_format') == 'yaml' else 'json'}\n"
         f"timeout = {int(parameters.get('connect_timeout') or 10)}\n"
         f"local_tmp = {workspace.tmp}\n"
-        f"roles_path = {project / 'roles'}\n"
-        f"collections_path = {project / 'collections'}:{project}\n"
+        f"roles_path = {project / 'roles'}:{fetched / 'roles'}\n"
+        f"collections_path = {project / 'collections'}:{project}:{fetched / 'collections'}\n"
         f"{key}"
         "[inventory]\n"
         "enable_plugins = yaml\n"
