@@ -1,10 +1,10 @@
 # One image for web, worker, keeper and the one-shot services; docker-compose.yml says which it is.
 FROM python:3.11-slim-bookworm
 
-# ssh is how Ansible reaches servers. Its version is the base image's business.
+# ssh is how Ansible reaches servers, the database's client is for `flask ops backup`. Versions are the base image's business.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends openssh-client \
+    && apt-get install --yes --no-install-recommends mariadb-client openssh-client \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --home-dir /home/millwright --create-home millwright \
     && install --directory --owner=millwright --group=millwright --mode=0700 /data \

@@ -214,6 +214,14 @@ class Settings(BaseSettings):
             raise ValueError("the five keys must differ from each other")
         return self
 
+    @model_validator(mode="after")
+    def _tls_is_asked_for_twice_or_not_at_all(self) -> Settings:
+        if self.redis_ssl_ca is not None and not self.redis_url.startswith("rediss://"):
+            raise ValueError("MILLWRIGHT_REDIS_SSL_CA needs a MILLWRIGHT_REDIS_URL that begins with rediss://")
+        if self.database_ssl_ca is not None and self.is_sqlite:
+            raise ValueError("MILLWRIGHT_DATABASE_SSL_CA is of no use with SQLite")
+        return self
+
     @property
     def workspace_root(self) -> Path:
         """Folder of the runs' private workspaces on this machine."""

@@ -1,4 +1,4 @@
-"""``flask database``: DDL of the models and a check of the running database (``flask db`` is Alembic's)."""
+"""``flask database check``: the running database. ``flask db ddl``: the tables as SQL."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import sys
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
+from flask_migrate.cli import db as database_commands
 from sqlalchemy import Engine, create_mock_engine
 from sqlalchemy.exc import DBAPIError
 
 from app.core.database_check import check_database
 from app.core.db import Model
 
-group = AppGroup("database", help="Tables and health of the database.")
+group = AppGroup("database", help="Health of the database.")
 
 
 def register(app: Flask) -> None:
-    """Add ``flask database ...``."""
+    """Add ``flask database ...`` and ``flask db ddl``."""
     app.cli.add_command(group)
+    if "ddl" not in database_commands.commands:
+        database_commands.add_command(ddl)
 
 
-@group.command("ddl")
+@click.command("ddl")
 @click.option("--dialect", type=click.Choice(["mysql", "mariadb", "sqlite"]), default="mysql", show_default=True)
+@with_appcontext
 def ddl(dialect: str) -> None:
     """Print the tables as CREATE statements, without triggers; `flask db upgrade` is what makes them."""
 

@@ -7,7 +7,6 @@ backend, no late acknowledgement, JSON only, and a publisher that gives up quick
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from celery import Celery
 
@@ -26,9 +25,7 @@ celery_app = Celery("millwright")
 
 def configure_celery(settings: Settings) -> Celery:
     """Set up the one Celery application of this process from the settings."""
-    tls: dict[str, Any] = {}
-    if settings.redis_ssl_ca is not None:
-        tls["broker_use_ssl"] = {"ssl_ca_certs": str(settings.redis_ssl_ca), "ssl_cert_reqs": "required"}
+    tls = wake.tls_options(settings)
     celery_app.conf.update(
         broker_url=settings.redis_url,
         result_backend=None,
@@ -50,7 +47,7 @@ def configure_celery(settings: Settings) -> Celery:
         task_default_queue=RUN_QUEUE,
         task_create_missing_queues=True,
         timezone="UTC",
-        **tls,
+        broker_use_ssl=tls or None,
     )
     return celery_app
 

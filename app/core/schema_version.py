@@ -34,6 +34,11 @@ def needed_revision() -> str:
     return head
 
 
+def is_known_revision(revision: str) -> bool:
+    """Say whether a revision is among the migrations of this code."""
+    return revision in {known.revision for known in _script().walk_revisions()}
+
+
 def found_revision() -> str | None:
     """Return the database's revision, None when nothing was ever migrated. Opens a unit of work of its own."""
     with unit_of_work(writes=False) as session:
@@ -47,7 +52,7 @@ def schema_problem() -> str | None:
         return None
     if found is None:
         return "The database has no schema yet. Run `flask db upgrade` (make migrate), then start again."
-    if found in {revision.revision for revision in _script().walk_revisions()}:
+    if is_known_revision(found):
         return (
             f"The database is at schema {found}, this version needs {needed}. "
             "Make a backup, run `flask db upgrade` (make migrate), then start again."

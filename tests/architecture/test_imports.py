@@ -47,7 +47,7 @@ def test_split_layers_obey_the_same_rule() -> None:
 
 
 def test_every_package_is_a_slice_or_a_named_part_of_the_house() -> None:
-    known = {*SLICES, "core", "runners", "cli", "standalone", "templates", "static"}
+    known = {*SLICES, "core", "runners", "cli", "operations", "standalone", "templates", "static"}
     packages = {path.parent.name for path in APP.glob("*/__init__.py")}
     assert packages <= known, f"place {sorted(packages - known)} in pyproject.toml and tests/architecture/house.py"
 
@@ -68,6 +68,7 @@ def test_only_the_wiring_knows_the_command_line_and_nobody_the_process_runner() 
                 for part, allowed in (
                     ("app.cli", ("app.wiring", "app.cli")),
                     ("app.standalone", ("app.standalone",)),
+                    ("app.operations", ("app.operations", "app.cli")),
                 ):
                     inside = target == part or target.startswith(f"{part}.")
                     if inside and not any(name == who or name.startswith(f"{who}.") for who in allowed):

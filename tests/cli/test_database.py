@@ -161,7 +161,7 @@ def test_a_database_behind_or_ahead_of_the_code_stops_the_start(app_context: Fla
 def test_the_ddl_of_every_table_can_be_printed(app: Flask, dialect: str) -> None:
     from app.core.db import Model
 
-    result = app.test_cli_runner().invoke(args=["database", "ddl", "--dialect", dialect])
+    result = app.test_cli_runner().invoke(args=["db", "ddl", "--dialect", dialect])
     assert result.exit_code == 0, result.output
     made = set(re.findall(r"CREATE TABLE (\w+)", result.output))
     assert made == set(Model.metadata.tables)
