@@ -12,6 +12,7 @@ from app.core.faces import plain_text
 from app.core.flask_app import PlatformFlask, current_actor
 from app.core.permissions import Permission, require
 from app.jobs import kinds, listings, log_queries, queries, rights, service, web_lists, web_workers
+from app.jobs.input_differences import input_differences
 from app.jobs.models import Job, Launch
 from app.jobs.schemas import LogQuery, SearchQuery
 from app.jobs.status import JOB_FINAL
@@ -42,6 +43,7 @@ def launch(launch_uuid: Any) -> str:
         **_launch_context(found),
         inputs=listings.inputs_in_words(found),
         relaunch_of={"number": earlier.id, "uuid": earlier.uuid} if earlier else None,
+        differences=input_differences(found.tenant_id, earlier.inputs, found.inputs) if earlier else [],
     )
 
 

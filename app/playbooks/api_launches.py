@@ -14,7 +14,14 @@ from app.jobs.models import Launch
 from app.jobs.schemas import JobSchema, LaunchSchema
 from app.playbooks import service, service_adhoc
 from app.playbooks.launch_once import KEY, launch_once
-from app.playbooks.schemas import NewJobSchema, NewLaunchSchema, RelaunchSchema, to_options, to_selection
+from app.playbooks.schemas import (
+    NewJobSchema,
+    NewLaunchSchema,
+    RelaunchSchema,
+    relaunch_changes,
+    to_options,
+    to_selection,
+)
 from app.playbooks.targets import Selection
 
 launches = Blueprint("playbook_launches_api", __name__, description="Launching playbooks")
@@ -69,11 +76,12 @@ def create_job(data: dict[str, Any]) -> Any:
 @documented(launches, 404, 409, 413, 415)
 @launches.doc(**KEY)
 def relaunch(data: dict[str, Any], launch_uuid: Any) -> Any:
-    """Launch the same again, on what failed or on all of it, with other values where they are given."""
-    changes = {name: value for name, value in data.items() if name != "only"}
+    """Launch the same again, on what failed, all of it or other servers, with other values where they are given."""
+    changes, selection = relaunch_changes(data)
 
     def start() -> Launch:
-        return service_adhoc.relaunch_any(current_actor(), str(launch_uuid), only=data["only"], changes=changes)
+        actor, uuid = current_actor(), str(launch_uuid)
+        return service_adhoc.relaunch_any(actor, uuid, only=data["only"], changes=changes, selection=selection)
 
     launch, headers = launch_once(f"relaunch {launch_uuid}", data, start)
     return launch_rows([launch])[0], 202, headers

@@ -17,6 +17,7 @@ from app.core.pagination import Page, paginate
 from app.core.permissions import Permission, require
 from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
+from app.inventory.models import Server
 from app.playbooks import saved_rights
 from app.playbooks.models import Playbook
 from app.playbooks.models_saved import (
@@ -149,3 +150,31 @@ def grants_of(actor: Actor, saved: SavedLaunch) -> list[GrantRow]:
         role = grant.role.value if grant.role else None
         found.append(GrantRow(grant.id, grant.act, kind, name, grant.user_id, team_uuid, role, active))
     return found
+
+
+def people(actor: Actor) -> list[tuple[int, str, str]]:
+    """Return id, name and role of the active people of the tenant, by name, at most 500; for giving rights."""
+    rows = db.session.execute(
+        select(User.id, User.username, User.role)
+        .where(User.tenant_id == actor.tenant_id, User.is_active.is_(True), User.is_system.is_(False))
+        .order_by(User.username)
+        .limit(500)
+    )
+    return [(row.id, row.username, row.role.value) for row in rows]
+
+
+def teams(actor: Actor) -> list[tuple[str, str]]:
+    """Return UUID and name of the active teams, by name, at most 500; for giving rights."""
+    rows = db.session.execute(
+        select(Team.uuid, Team.name)
+        .where(Team.tenant_id == actor.tenant_id, Team.is_active.is_(True))
+        .order_by(Team.name)
+        .limit(500)
+    )
+    return [(row.uuid, row.name) for row in rows]
+
+
+def hostnames(actor: Actor, server_ids: Sequence[int]) -> list[str]:
+    """Return the host names of servers, active or not, by name."""
+    rows = select(Server.hostname).where(Server.tenant_id == actor.tenant_id, Server.id.in_(server_ids))
+    return list(db.session.scalars(rows.order_by(Server.hostname)))

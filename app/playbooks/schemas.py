@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.core.yaml_gate import MAX_BYTES
-from app.playbooks.launch_options import LaunchOptions, options_from
+from app.playbooks.launch_options import OPTIONS, LaunchOptions, options_from
 from app.playbooks.models import Playbook
 from app.playbooks.patterns import CHARACTERS, PATTERNS
 from app.playbooks.targets import NOTHING_CHOSEN, Selection
@@ -187,18 +187,28 @@ class NewJobSchema(Strict):
     timeout_seconds = fields.Integer(strict=True, load_default=None, allow_none=True)
 
 
-class RelaunchSchema(OptionFields):
+class RelaunchSchema(OptionFields, SelectionFields):
     """POST /launches/{uuid}/relaunch: which servers, and what differs this time."""
 
     # Not an attribute in the end: marshmallow takes declared fields away from the class.
     only = fields.String(  # type: ignore[assignment]
-        load_default="all", validate=validate.OneOf(["failed", "all"])
+        load_default="all",
+        validate=validate.OneOf(["failed", "all"]),
+        metadata={"description": "Which of its servers, unless others are named."},
     )
-    extra_vars = fields.Dict(keys=fields.String())
+    extra_vars = fields.Dict(
+        keys=fields.String(),
+        metadata={
+            "description": "Merged over the old values; secrets left out are kept.",
+            "example": {"release": "1.3"},
+        },
+    )
 
-    @post_load
-    def _tuples(self, data: dict[str, Any], **_kw: Any) -> dict[str, Any]:
-        return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+
+def relaunch_changes(data: dict[str, Any]) -> tuple[dict[str, Any], Selection]:
+    """Return the changed inputs of loaded RelaunchSchema data, and other servers if they are named."""
+    names = {*OPTIONS, "extra_vars"}
+    return {name: value for name, value in data.items() if name in names}, to_selection(data)
 
 
 def to_selection(data: dict[str, Any]) -> Selection:

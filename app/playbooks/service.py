@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from app.core.actor import Actor
@@ -20,10 +20,10 @@ from app.jobs.service import Origin, Submission
 from app.jobs.status import JOB_FINAL, JobStatus, LockMode
 from app.playbooks import content, queries
 from app.playbooks.declarations import VariableType, parse_specs
-from app.playbooks.launch_options import OPTIONS, check_options
+from app.playbooks.launch_options import OPTIONS, check_options, options_from
 from app.playbooks.launch_options import LaunchOptions as LaunchOptions
 from app.playbooks.models import Playbook
-from app.playbooks.targets import Selection, active_hostnames, choose_servers
+from app.playbooks.targets import Selection, active_hostnames, check_selection, choose_servers
 from app.playbooks.variables import CheckedVariables, check_variables
 
 PRODUCTION = "production"  # environment whose servers ask for the playbook's name
@@ -39,6 +39,7 @@ def launch_playbook(
     relaunch_of: int | None = None,
     confirmed_by_name: str | None = None,
     origin: Origin | None = None,
+    changed_secrets: Collection[str] = (),
 ) -> Launch:
     """Launch an approved playbook on servers; returns the pending launch with its run and jobs.
 
@@ -46,7 +47,38 @@ def launch_playbook(
     Values that do not fit the declared variables, an empty or too large selection: InvalidInput. The
     controller is for admins: PermissionDenied. ``confirmed_by_name`` is what a person typed: unless None, a
     launch that changes production servers needs the playbook's name there, or that of its ``origin``.
+    ``changed_secrets`` are names to note: secrets that differ from those of the launch before.
     """
+    require(actor, Permission.JOB_LAUNCH)
+    return jobs.submit(
+        actor,
+        prepare_launch(
+            actor,
+            playbook_id,
+            selection=selection,
+            options=options,
+            source=source,
+            relaunch_of=relaunch_of,
+            confirmed_by_name=confirmed_by_name,
+            origin=origin,
+            changed_secrets=changed_secrets,
+        ),
+    )
+
+
+def prepare_launch(
+    actor: Actor,
+    playbook_id: int,
+    *,
+    selection: Selection,
+    options: LaunchOptions | None = None,
+    source: str = "web",
+    relaunch_of: int | None = None,
+    confirmed_by_name: str | None = None,
+    origin: Origin | None = None,
+    changed_secrets: Collection[str] = (),
+) -> Submission:
+    """Return what ``launch_playbook`` would submit, with the same checks and errors; nothing is stored."""
     require(actor, Permission.JOB_LAUNCH)
     options = options or LaunchOptions()
     playbook = queries.get_playbook(actor, playbook_id)
@@ -59,35 +91,33 @@ def launch_playbook(
         _refuse_production(asked_name, servers)
     shared = options.check or playbook.shares_servers
     timeout = options.timeout_seconds or playbook.timeout_seconds or settings().job_timeout_seconds
-    return jobs.submit(
-        actor,
-        Submission(
-            kind=queries.KIND,
-            subject_type=queries.SUBJECT,
-            subject_id=playbook.id,
-            title=playbook.name,
-            inputs={
-                "playbook_id": playbook.id,
-                "revision_id": revision_id,
-                "file_path": playbook.file_path,
-                "file_hash": playbook.file_hash,
-                "manifest_hash": playbook.manifest_hash,
-                "extra_vars": checked.extra_vars,
-                "server_ids": [server.id for server in servers],
-                **{name: _plain(getattr(options, name)) for name in OPTIONS},
-            },
-            secret_inputs=dict(checked.secrets),
-            targets=[server.id for server in servers],
-            playbook_id=playbook.id,
-            engine=queries.project_of(actor, playbook).engine,
-            lock_mode=LockMode.SHARED if shared else LockMode.EXCLUSIVE,
-            timeout_seconds=timeout,
-            is_check=options.check,
-            source=source,
-            relaunch_of=relaunch_of,
-            origin=origin,
-            extra_vars=checked.extra_vars,
-        ),
+    return Submission(
+        kind=queries.KIND,
+        subject_type=queries.SUBJECT,
+        subject_id=playbook.id,
+        title=playbook.name,
+        inputs={
+            "playbook_id": playbook.id,
+            "revision_id": revision_id,
+            "file_path": playbook.file_path,
+            "file_hash": playbook.file_hash,
+            "manifest_hash": playbook.manifest_hash,
+            "extra_vars": checked.extra_vars,
+            "server_ids": [server.id for server in servers],
+            **({"changed_secrets": sorted(changed_secrets)} if changed_secrets else {}),
+            **{name: _plain(getattr(options, name)) for name in OPTIONS},
+        },
+        secret_inputs=dict(checked.secrets),
+        targets=[server.id for server in servers],
+        playbook_id=playbook.id,
+        engine=queries.project_of(actor, playbook).engine,
+        lock_mode=LockMode.SHARED if shared else LockMode.EXCLUSIVE,
+        timeout_seconds=timeout,
+        is_check=options.check,
+        source=source,
+        relaunch_of=relaunch_of,
+        origin=origin,
+        extra_vars=checked.extra_vars,
     )
 
 
@@ -99,29 +129,60 @@ def relaunch(
     changes: Mapping[str, Any] | None = None,
     selection: Selection | None = None,
     source: str = "relaunch",
+    confirmed_by_name: str | None = None,
 ) -> Launch:
     """Launch the same again, on the servers that failed or were left out (``only="failed"``) or on all of them.
 
     ``changes`` are fields of LaunchOptions that replace the old ones; its ``extra_vars`` are merged over the old
-    values, secrets included. ``selection`` replaces the servers. The playbook runs as it is now and needs its
-    approval. Conflict while the old launch is still open, or when nothing failed.
+    values, secrets included. ``selection`` replaces the servers, or narrows them if it is a limit alone.
+    The playbook runs as it is now and needs its approval. Conflict while the old launch is open, or if nothing failed.
     """
     require(actor, Permission.JOB_LAUNCH)
+    _, submission = prepare_relaunch(
+        actor,
+        launch_uuid,
+        only=only,
+        changes=changes,
+        selection=selection,
+        source=source,
+        confirmed_by_name=confirmed_by_name,
+    )
+    return jobs.submit(actor, submission)
+
+
+def prepare_relaunch(
+    actor: Actor,
+    launch_uuid: str,
+    *,
+    only: str = "all",
+    changes: Mapping[str, Any] | None = None,
+    selection: Selection | None = None,
+    source: str = "relaunch",
+    confirmed_by_name: str | None = None,
+) -> tuple[Launch, Submission]:
+    """Return the old launch and what ``relaunch`` would submit; nothing is stored."""
+    require(actor, Permission.JOB_LAUNCH)
     old = get_launch(actor, launch_uuid)
+    if selection is not None:
+        check_selection(actor, selection)  # unknown servers are told whatever the old launch's state
     if old.status not in JOB_FINAL:
         raise Conflict("This launch is not finished yet. Wait for its end, or cancel it first.", error="still_open")
-    inputs = old.inputs
-    fields = {name: inputs[name] for name in OPTIONS if inputs.get(name) is not None}
-    fields |= {name: value for name, value in (changes or {}).items() if name != "extra_vars"}
-    given = {**_still_declared(actor, old), **((changes or {}).get("extra_vars") or {})}
-    options = LaunchOptions(
-        **{**fields, "tags": tuple(fields.get("tags") or ()), "skip_tags": tuple(fields.get("skip_tags") or ())},
-        extra_vars=given,
-    )
-    if selection is None:
-        selection = Selection(server_ids=tuple(servers_of_launch(actor, old, only)))
-    return launch_playbook(
-        actor, old.subject_id, selection=selection, options=options, source=source, relaunch_of=old.id
+    kept = {name: old.inputs[name] for name in OPTIONS if old.inputs.get(name) is not None}
+    fields = {**kept, **{name: value for name, value in (changes or {}).items() if name != "extra_vars"}}
+    values, secrets = _still_declared(actor, old)
+    given = (changes or {}).get("extra_vars") or {}
+    if selection is None or selection.is_empty:
+        limit = selection.limit if selection else None
+        selection = Selection(server_ids=tuple(servers_of_launch(actor, old, only)), limit=limit)
+    return old, prepare_launch(
+        actor,
+        old.subject_id,
+        selection=selection,
+        options=options_from(fields, {**values, **secrets, **given}),
+        source=source,
+        relaunch_of=old.id,
+        confirmed_by_name=confirmed_by_name,
+        changed_secrets=[name for name in given if name in secrets and given[name] != secrets[name]],
     )
 
 
@@ -201,12 +262,12 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _still_declared(actor: Actor, old: Launch) -> dict[str, Any]:
-    """Return the old launch's values, secrets included, as far as the playbook still knows their names."""
+def _still_declared(actor: Actor, old: Launch) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the old launch's plain and secret values, as far as the playbook still knows their names."""
     playbook = queries.get_playbook(actor, old.subject_id)
     known = {spec.name for spec in parse_specs(playbook.variable_specs)} | set(playbook.variables or {})
-    values = {**(old.inputs.get("extra_vars") or {}), **secrets_of_launch(old)}
-    return {name: value for name, value in values.items() if name in known}
+    plain, secret = old.inputs.get("extra_vars") or {}, secrets_of_launch(old)
+    return {k: v for k, v in plain.items() if k in known}, {k: v for k, v in secret.items() if k in known}
 
 
 def secrets_of_launch(launch: Launch) -> dict[str, Any]:

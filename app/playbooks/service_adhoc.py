@@ -126,8 +126,15 @@ def get_launch(actor: Actor, launch_uuid: str) -> Launch:
     return found
 
 
-def relaunch(actor: Actor, launch_uuid: str, *, only: str = "all", changes: Mapping[str, Any] | None = None) -> Launch:
-    """Run the same module again, on the failed servers or on all. ``changes`` replace options by name.
+def relaunch(
+    actor: Actor,
+    launch_uuid: str,
+    *,
+    only: str = "all",
+    changes: Mapping[str, Any] | None = None,
+    selection: Selection | None = None,
+) -> Launch:
+    """Run the same module again, on the failed servers, all or those of ``selection``. ``changes`` replace options.
 
     Raises Conflict while the old launch is open or when nothing failed, else as ``launch_adhoc``.
     """
@@ -144,7 +151,9 @@ def relaunch(actor: Actor, launch_uuid: str, *, only: str = "all", changes: Mapp
         actor,
         inputs["module"],
         inputs["arguments"],
-        selection=Selection(server_ids=tuple(servers_of_launch(actor, old, only))),
+        selection=selection
+        if selection is not None and not selection.is_empty
+        else Selection(tuple(servers_of_launch(actor, old, only)), limit=selection.limit if selection else None),
         options=LaunchOptions(**fields),
         become=bool(inputs.get("become")),
         source="relaunch",
@@ -152,9 +161,11 @@ def relaunch(actor: Actor, launch_uuid: str, *, only: str = "all", changes: Mapp
     )
 
 
-def relaunch_any(actor: Actor, launch_uuid: str, *, only: str, changes: Mapping[str, Any]) -> Launch:
+def relaunch_any(
+    actor: Actor, launch_uuid: str, *, only: str, changes: Mapping[str, Any], selection: Selection | None = None
+) -> Launch:
     """Launch the same again, whether it was a playbook or a module; see the ``relaunch`` of each."""
     require(actor, Permission.JOB_LAUNCH)
     kind = db.session.scalar(scoped(actor, Launch).with_only_columns(Launch.kind).where(Launch.uuid == launch_uuid))
     again = relaunch if kind == KIND else service.relaunch
-    return again(actor, launch_uuid, only=only, changes=changes)
+    return again(actor, launch_uuid, only=only, changes=changes, selection=selection)

@@ -178,3 +178,17 @@ def launch_choices(actor: Actor) -> dict[str, Any]:
         "groups": [name for _id, name in queries_groups.group_choices(actor)],
         "groups_of": {key: sorted(names) for key, names in group_names_of(actor.tenant_id, servers).items()},
     }
+
+
+def choices_with(actor: Actor, server_ids: Sequence[int]) -> tuple[dict[str, Any], int]:
+    """Return ``launch_choices`` with these servers among the offered, and how many of them cannot be launched on."""
+    require(actor, Permission.JOB_LAUNCH)
+    choices = launch_choices(actor)
+    offered = {server.id for server in choices["servers"]}
+    missing = [server_id for server_id in dict.fromkeys(server_ids) if server_id not in offered and server_id < 2**31]
+    active = scoped(actor, Server).where(Server.is_active.is_(True), Server.id.in_(missing))
+    if not can(actor, Permission.SERVER_ADMIN):
+        active = active.where(Server.is_controller.is_(False), Server.connection != Connection.LOCAL)
+    more = db.session.scalars(active.order_by(Server.hostname)).all() if missing else []
+    choices["servers"] = [*more, *choices["servers"]]
+    return choices, len(missing) - len(more)

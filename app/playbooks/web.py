@@ -28,6 +28,9 @@ from app.playbooks import (
     web_adhoc,
     web_approval,
     web_projects,
+    web_relaunch,
+    web_saved,
+    web_saved_launch,
 )
 from app.playbooks.declarations import parse_specs
 from app.playbooks.form_fields import form_fields
@@ -36,9 +39,12 @@ from app.playbooks.schemas import EditSchema, PlaybookQuery, UploadSchema, to_op
 from app.playbooks.statistics import Statistics, brief_statistics, last_launches, statistics
 from app.playbooks.targets import launch_choices
 from app.playbooks.uploads import as_yaml, form_to_edit, form_to_upload
-from app.playbooks.web_forms import errors_for_form, from_inputs, load, read_launch_form, typed_values
+from app.playbooks.web_forms import errors_for_form, load, read_launch_form, typed_values
 
 blueprint = Blueprint("playbooks", __name__, template_folder="templates")
+web_relaunch.routes(blueprint)
+web_saved.routes(blueprint)
+web_saved_launch.routes(blueprint)
 blueprint.register_blueprint(web_projects.blueprint)
 blueprint.register_blueprint(web_projects.needs_blueprint)
 blueprint.register_blueprint(web_approval.blueprint)
@@ -239,16 +245,14 @@ def _launch_page(found: Playbook, **more: Any) -> str:
 
 @blueprint.route("/playbooks/<int:playbook_id>/launch", methods=["GET", "POST"])
 def launch(playbook_id: int) -> ResponseReturnValue:
-    """Launch a playbook; ``?again=<launch uuid>`` begins with that launch's values."""
+    """Launch a playbook; ``?again=<launch uuid>`` goes to the form with that launch's values."""
     actor = current_actor()
     require(actor, Permission.JOB_LAUNCH)
     found = queries.get_playbook(actor, playbook_id)
     again = request.args.get("again")
     if request.method == "GET":
         if again:
-            old = service.get_launch(actor, again)
-            form = from_inputs(old.inputs, old.inputs.get("server_ids") or [])
-            return _launch_page(found, selected=[], form=form)
+            return redirect(url_for("playbooks.relaunch", launch_uuid=service.get_launch(actor, again).uuid))
         return _launch_page(
             found, selected=[request.args.get("server_id", type=int)], chosen_groups=request.args.getlist("group")[:50]
         )

@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.core.errors import InvalidInput
 from app.playbooks.declarations import VariableSpec, VariableType
+from app.playbooks.launch_options import OPTIONS, LaunchOptions
 from app.playbooks.schemas import NewLaunchSchema
 from app.playbooks.variables import read_typed, takes_several
 
@@ -17,7 +18,8 @@ from app.playbooks.variables import read_typed, takes_several
 _FIELDS = {"tags": "run_tags", "server_tags": "tags", "timeout_seconds": "timeout"}
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """Return the words of a text, separated by commas or spaces."""
     return [word for word in text.replace(",", " ").split() if word]
 
 
@@ -56,8 +58,8 @@ def read_launch_form(playbook_id: int, specs: Sequence[VariableSpec], form: Mult
             for spec in specs
             if values[spec.name] is not None or (f"var_{spec.name}" in form and spec.type is not VariableType.SECRET)
         },
-        "tags": _words(form.get("run_tags", "")),
-        "skip_tags": _words(form.get("skip_tags", "")),
+        "tags": words(form.get("run_tags", "")),
+        "skip_tags": words(form.get("skip_tags", "")),
     }
     return load(NewLaunchSchema(), data)
 
@@ -120,3 +122,8 @@ def from_inputs(inputs: Mapping[str, Any], server_ids: Sequence[int]) -> dict[st
     for name, value in (inputs.get("extra_vars") or {}).items():
         shown[f"var_{name}"] = ("1" if value else "") if isinstance(value, bool) else value
     return shown
+
+
+def options_of(options: LaunchOptions) -> dict[str, Any]:
+    """Return launch options as plain data by name, without the variables."""
+    return {name: getattr(options, name) for name in OPTIONS}

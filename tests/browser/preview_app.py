@@ -24,6 +24,7 @@ from tests.browser import (  # all fill the last
     sample_content,
     sample_groups,
     sample_jobs,
+    sample_saved,
     sample_servers,
     sample_tickets,
     samples,
@@ -38,6 +39,7 @@ assert (
     and sample_audit
     and sample_content
     and sample_jobs
+    and sample_saved
 )
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "

@@ -35,17 +35,29 @@ def job_page(status: str, **more: Any) -> dict[str, Any]:
         "raw_url": "/raw",
         "download_url": "/d",
     }
-    return {"job": one, "log": log, "ticket": row(number=7, ticket_id="t7", title="x", status="open"), **more}
+    return {
+        "job": one,
+        "log": log,
+        "ticket": row(number=7, ticket_id="t7", title="x", status="open"),
+        "may_cancel": True,
+        **more,
+    }
 
 
+FILTERS: dict[str, Any] = {
+    "playbooks": [(3, XSS)],
+    "users": [(1, "amelie.koch")],
+    "sources": [("web", "web")],
+    "origins": [("u1", XSS)],
+    "failure_codes": [("task_failed", "task failed")],
+    "default_sort": "-created",
+}
 page("jobs/job-failed", "jobs/job.html")(lambda: job_page("failed"))
 page("jobs/job-waiting", "jobs/job.html")(lambda: job_page("pending", ticket=None))
-page("jobs/jobs", "jobs/jobs.html")(
-    lambda: {"page": listing(JOBS), "playbooks": [(3, XSS)], "users": [(1, "amelie.koch")]}
-)
-page("jobs/jobs-empty", "jobs/jobs.html")(lambda: {"page": listing([], 0), "playbooks": [], "users": []})
-page("jobs/launches", "jobs/launches.html")(lambda: {"page": listing(LAUNCHES, None, None)})
-page("jobs/launches-empty", "jobs/launches.html")(lambda: {"page": listing([], 0)})
+page("jobs/jobs", "jobs/jobs.html")(lambda: {"page": listing(JOBS), **FILTERS})
+page("jobs/jobs-empty", "jobs/jobs.html")(lambda: {"page": listing([], 0), **FILTERS})
+page("jobs/launches", "jobs/launches.html")(lambda: {"page": listing(LAUNCHES, None, None), **FILTERS})
+page("jobs/launches-empty", "jobs/launches.html")(lambda: {"page": listing([], 0), **FILTERS})
 
 
 def matrix() -> dict[str, Any]:
@@ -86,7 +98,9 @@ def launch_page(one: SimpleNamespace, table: dict[str, Any]) -> dict[str, Any]:
         "launch": one,
         "matrix": table,
         "inputs": [("Servers", "environment production"), ("release", XSS)],
-        "relaunch_of": None,
+        "relaunch_of": {"number": 300, "uuid": "u300"},
+        "differences": ["servers -web-3", f"release 1.2 -> {XSS}"],
+        "may_cancel": True,
     }
 
 

@@ -78,6 +78,10 @@ def launch(number: int, status: str, failed: int = 0, **more: Any) -> SimpleName
         "production": True,
         "playbook_id": 3,
         "waiting_because": "no worker is online" if status == "pending" else None,
+        "kind": "ansible",
+        "origin_type": "saved_launch" if number == 308 else None,
+        "origin_uuid": "s308",
+        "origin_title": f"Nightly {XSS}" if number == 308 else None,
     }
     return row(**{**values, **more})
 

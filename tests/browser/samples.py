@@ -13,13 +13,16 @@ VIEWER = {
     "server:view",
     "playbook:view",
     "job:view",
+    "job:cancel_own",
+    "saved_launch:view",
+    "saved_launch:launch",
     "ticket:view",
     "team:view",
     "worker:view",
     "api_key:own",
     "profile:own",
 }
-OPERATOR = VIEWER | {"server:edit", "server:test", "job:launch", "job:cancel", "ticket:edit"}
+OPERATOR = VIEWER | {"server:edit", "server:test", "job:launch", "job:cancel", "saved_launch:edit", "ticket:edit"}
 ADMIN = OPERATOR | {
     "job:adhoc",
     "ticket:admin",

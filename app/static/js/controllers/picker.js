@@ -33,6 +33,7 @@ export default function picker(form) {
     part("production").hidden = !production || harmless;
     part("production").lastElementChild.textContent = `${production} of them ${production === 1 ? "is a production server" : "are production servers"}.`;
     const ask = Boolean(production) && !harmless;
+    if (!part("confirm")) return; // nothing is launched from this page
     part("confirm").hidden = !ask;
     part("confirm").classList.remove("no-js");
     form.elements.confirm_name.required = ask;
