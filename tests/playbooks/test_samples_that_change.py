@@ -45,3 +45,25 @@ def test_package_updates_settle_and_a_dry_run_touches_no_package(chroot_hosts: C
     assert first.returncode == 0, first.stdout + first.stderr
     again = play(host, tmp_path, "package_updates.yml")
     assert again.returncode == 0 and "changed=0" in again.stdout, again.stdout + again.stderr
+
+
+def test_a_restart_that_is_due_is_said_and_done_only_when_allowed(chroot_hosts: ChrootHosts, tmp_path: Path) -> None:
+    host = chroot_hosts.new("box-1")
+    said(host, "rm", "-f", "/run/reboot-required")
+    quiet = play(host, tmp_path, "reboot_if_required.yml", allow_restart=True)
+    assert quiet.returncode == 0, quiet.stdout + quiet.stderr
+    assert "No restart is due" in quiet.stdout and "changed=0" in quiet.stdout
+    said(host, "touch", "/run/reboot-required")
+    due = play(host, tmp_path, "reboot_if_required.yml")
+    assert due.returncode == 2, due.stdout
+    assert "Restart now" in due.stdout
+    checked = play(host, tmp_path, "reboot_if_required.yml", "--check", allow_restart=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "changed=1" in checked.stdout  # it would have been restarted
+    said(host, "rm", "-f", "/run/reboot-required")
+
+
+def test_the_journal_of_a_host_without_one_is_left_alone(chroot_hosts: ChrootHosts, tmp_path: Path) -> None:
+    host = chroot_hosts.new("box-1")
+    measured = play(host, tmp_path, "log_space.yml", shrink_journal_to_mb=100)
+    assert measured.returncode == 0, measured.stdout + measured.stderr
