@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, String, cast, exists, func, not_, or_, select
 
 from app.accounts.models import User
 from app.core.actor import Actor, Role
 from app.core.db import db
 from app.core.errors import NotFound
-from app.core.pagination import Page, paginate
+from app.core.pagination import COUNT_CAP, Page, paginate
 from app.core.permissions import Permission, require
+from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.jobs.models import Job, Launch
 from app.playbooks.models import Playbook, PlaybookApproval, PlaybookProject, ProjectSource
@@ -19,6 +21,7 @@ from app.playbooks.models import Playbook, PlaybookApproval, PlaybookProject, Pr
 KIND = "ansible"  # job kind of playbook launches
 SUBJECT = "playbook"  # subject_type of their launches
 MAXIMUM_ID = 2**31 - 1
+PLAYBOOK_SORT = SortKeys("-id", {"id": Playbook.id, "name": Playbook.name})
 
 
 def get_playbook(actor: Actor, playbook_id: int) -> Playbook:
@@ -64,24 +67,58 @@ def like(text: str) -> str:
     return f"%{text}%"
 
 
+def _is_small(actor: Actor) -> bool:
+    ids = select(Playbook.id).where(Playbook.tenant_id == actor.tenant_id).limit(COUNT_CAP + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(ids)) or 0) <= COUNT_CAP
+
+
+def _has_tag(tag: str) -> ColumnElement[bool]:
+    """Tags are a JSON list; the databases keep its text with characters beyond ASCII as they are or escaped."""
+    texts = {json.dumps(tag), json.dumps(tag, ensure_ascii=False)}
+    return or_(*(cast(Playbook.tags, String).like(like(text), escape="!") for text in sorted(texts)))
+
+
+def _is_approved() -> ColumnElement[bool]:
+    return exists().where(
+        PlaybookApproval.tenant_id == Playbook.tenant_id,
+        PlaybookApproval.playbook_id == Playbook.id,
+        PlaybookApproval.manifest_hash == Playbook.manifest_hash,
+        PlaybookApproval.file_hash == Playbook.file_hash,
+        PlaybookApproval.revoked_at.is_(None),
+    )
+
+
 def list_playbooks(
     actor: Actor,
     *,
     q: str | None = None,
     active: bool | None = True,
     project_id: int | None = None,
+    tag: str | None = None,
+    approved: bool | None = None,
+    sort: str | None = None,
     page: int = 1,
     page_size: int = 50,
     after: int | None = None,
 ) -> Page[Playbook]:
-    """Return playbooks, newest first; ``q`` is looked for in name, description and file path."""
+    """Return playbooks, newest first or by ``sort`` (PLAYBOOK_SORT).
+
+    ``q`` is looked for in name, description and file path; beyond COUNT_CAP playbooks only at the beginning of the
+    name, where an index finds it. ``approved`` asks for the approval of the present content.
+    """
     require(actor, Permission.PLAYBOOK_VIEW)
     statement = scoped(actor, Playbook)
     if active is not None:
         statement = statement.where(Playbook.is_active.is_(active))
     if project_id is not None:
         statement = statement.where(Playbook.project_id == project_id)
-    if q:
+    if tag:
+        statement = statement.where(_has_tag(tag))
+    if approved is not None:
+        statement = statement.where(_is_approved() if approved else not_(_is_approved()))
+    if q and not _is_small(actor):
+        statement = statement.where(Playbook.name.like(like(q)[1:], escape="!"))
+    elif q:
         found = like(q)
         statement = statement.where(
             or_(
@@ -90,7 +127,7 @@ def list_playbooks(
                 Playbook.file_path.like(found, escape="!"),
             )
         )
-    return paginate(statement, Playbook.id, page=page, page_size=page_size, after=after)
+    return paginate(statement, Playbook.id, page=page, page_size=page_size, after=after, sort=PLAYBOOK_SORT.pick(sort))
 
 
 def list_projects(
@@ -113,6 +150,12 @@ def list_projects(
     if engine:
         statement = statement.where(PlaybookProject.engine == engine)
     return paginate(statement, PlaybookProject.id, page=page, page_size=page_size, after=after)
+
+
+def projects_by_id(actor: Actor, ids: Iterable[int]) -> dict[int, PlaybookProject]:
+    """Return projects by id."""
+    statement = scoped(actor, PlaybookProject).where(PlaybookProject.id.in_(set(ids)))
+    return {row.id: row for row in db.session.scalars(statement)}
 
 
 def playbooks_by_id(actor: Actor, ids: Iterable[int]) -> dict[int, Playbook]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from app.core.sort_field import sort_field
 from app.core.yaml_gate import MAX_BYTES
 from app.playbooks.launch_options import OPTIONS, LaunchOptions, options_from
 from app.playbooks.models import Playbook
@@ -53,6 +54,9 @@ class PlaybookQuery(PageQuery):
     q = text(0, 100, load_default=None)
     active = fields.Boolean(load_default=True, metadata={"description": "false lists deactivated playbooks."})
     project_id = fields.Integer(load_default=None, validate=validate.Range(1, MAX_ID))
+    tag = text(0, 50, load_default=None)
+    approved = fields.Boolean(load_default=None, metadata={"description": "Whether the present content may run."})
+    sort = sort_field("id", "name")
 
 
 class VariableSpecSchema(Strict):

@@ -27,6 +27,7 @@ from app.playbooks import (
     service_syntax,
     web_adhoc,
     web_approval,
+    web_list,
     web_projects,
     web_relaunch,
     web_saved,
@@ -35,8 +36,8 @@ from app.playbooks import (
 from app.playbooks.declarations import parse_specs
 from app.playbooks.form_fields import form_fields
 from app.playbooks.models import Playbook
-from app.playbooks.schemas import EditSchema, PlaybookQuery, UploadSchema, to_options, to_selection
-from app.playbooks.statistics import Statistics, brief_statistics, last_launches, statistics
+from app.playbooks.schemas import EditSchema, UploadSchema, to_options, to_selection
+from app.playbooks.statistics import statistics
 from app.playbooks.targets import launch_choices
 from app.playbooks.uploads import as_yaml, form_to_edit, form_to_upload
 from app.playbooks.web_forms import errors_for_form, load, read_launch_form, typed_values
@@ -48,6 +49,7 @@ web_saved_launch.routes(blueprint)
 blueprint.register_blueprint(web_projects.blueprint)
 blueprint.register_blueprint(web_projects.needs_blueprint)
 blueprint.register_blueprint(web_approval.blueprint)
+blueprint.register_blueprint(web_list.blueprint)
 web_adhoc.routes(blueprint)
 SHOWN_LINES = 2000
 
@@ -60,39 +62,7 @@ def _row(playbook: Playbook, **more: Any) -> SimpleNamespace:
 @blueprint.get("/playbooks")
 def index() -> str:
     """List playbooks."""
-    actor = current_actor()
-    given = {name: value for name, value in request.args.items() if value and name != "server_id"}
-    query = load(PlaybookQuery(), given)
-    page = queries.list_playbooks(actor, **query)
-    ids = [playbook.id for playbook in page.items]
-    approved, launched = queries.approvals_of(actor, page.items), last_launches(actor, ids)
-    names = {project.id: project.name for project in queries.list_projects(actor, page_size=100).items}
-    brief = brief_statistics(actor, ids)
-    rows = []
-    for playbook in page.items:
-        last, figures = launched.get(playbook.id), brief.get(playbook.id, Statistics())
-        shown = (
-            {"uuid": last.uuid, "number": last.id, "status": last.status, "created_at": last.created_at}
-            if last
-            else None
-        )
-        rows.append(
-            _row(
-                playbook,
-                project_name=names.get(playbook.project_id, ""),
-                is_approved=playbook.id in approved,
-                success_rate=figures.success_rate,
-                runs_30d=figures.runs,
-                usual_seconds=figures.usual_seconds,
-                last_launch=shown,
-            )
-        )
-    return render_template(
-        "playbooks/index.html",
-        page=page.with_items(rows),
-        projects=sorted(names.items(), key=lambda item: item[1]),
-        sample_offer=queries.sample_project(actor) is None,
-    )
+    return web_list.index()
 
 
 @blueprint.get("/playbooks/<int:playbook_id>")

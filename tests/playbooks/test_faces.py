@@ -148,3 +148,76 @@ def test_a_person_uploads_reads_approves_and_launches(house: House, http: Http) 
     assert b"typed text" in again.data
     assert http("viewer").get("/playbooks/upload").status_code == 403
     assert http("viewer").get(f"{base}/launch").status_code == 403
+
+
+def test_the_list_is_filtered_sorted_and_downloaded(house: House, http: Http) -> None:
+    admin = http("admin")
+    assert admin.post("/api/v1/playbook-projects", json={"source": "sample"}).status_code < 300
+    for name, tags in (("Zebra", ["wild", "größe"]), ("Alpha", ["wilder"])):
+        body = {"name": name, "file_name": "site.yml", "content": GOOD.decode(), "tags": tags}
+        assert admin.post("/api/v1/playbooks", json=body).status_code == 201
+
+    def names(query: str) -> list[str]:
+        answer = http("viewer").get(f"/api/v1/playbooks?{query}")
+        assert answer.status_code == 200, answer.json
+        return [row["name"] for row in answer.json]
+
+    assert names("tag=wild") == ["Zebra"]
+    assert names("tag=gr%C3%B6%C3%9Fe") == ["Zebra"]
+    assert names("tag=wil%25") == []
+    assert sorted(names("approved=false")) == ["Alpha", "Zebra"]
+    assert len(names("approved=true")) == 11
+    assert names("approved=false&sort=name") == ["Alpha", "Zebra"]
+    assert names("approved=false&sort=-name&page_size=1") == ["Zebra"]
+    assert http("viewer").get("/api/v1/playbooks?sort=file_hash").status_code == 422
+    page = http("viewer").get("/playbooks?approved=false&sort=name").data
+    assert page.index(b">Alpha<") < page.index(b">Zebra<")
+    rows = http("viewer").get("/playbooks/export?format=csv&approved=false").data.decode().splitlines()
+    assert len(rows) == 3
+    assert rows[0].startswith("id,name,")
+    assert http("viewer").get("/playbooks/export?format=jsonl").data.count(b"\n") == 13
+
+
+def test_revisions_files_and_differences_over_rest(house: House, http: Http) -> None:
+    admin, viewer = http("admin"), http("viewer")
+    body = {"name": "Greet", "file_name": "plays/site.yml", "content": GOOD.decode()}
+    made = admin.post("/api/v1/playbooks", json=body).json
+    changed = GOOD.decode().replace("Say it", "Say it louder")
+    assert admin.put(f"/api/v1/playbooks/{made['id']}/content", json={"content": changed}).status_code == 200
+    base = f"/api/v1/playbook-projects/{viewer.get('/api/v1/playbook-projects').json[0]['uuid']}"
+    new, old = viewer.get(f"{base}/revisions").json
+    assert (new["in_force"], new["files_changed"], old["files_added"]) == (True, 1, 1)
+    files = viewer.get(f"{base}/revisions/{old['id']}/files").json
+    assert [(file["path"], file["size"]) for file in files] == [("plays/site.yml", len(GOOD))]
+    raw = viewer.get(f"{base}/revisions/{old['id']}/raw?path=plays/site.yml")
+    assert raw.data == GOOD
+    assert raw.headers["Content-Disposition"] == 'attachment; filename="site.yml"'
+    assert raw.headers["X-Content-Type-Options"] == "nosniff"
+    assert raw.mimetype == "text/plain"
+    told = viewer.get(f"{base}/diff?old={old['id']}&new={new['id']}").json
+    assert "+    - name: Say it louder" in told["changes"][0]["diff"]
+    assert told == viewer.get(f"{base}/diff?new={new['id']}").json
+    assert viewer.get(f"{base}/diff?new=999999").status_code == 404
+    page = f"/playbooks/projects/{base.rsplit('/', 1)[-1]}"
+    assert b'id="L3"' in viewer.get(f"{page}/revisions/{old['id']}/file?path=plays/site.yml").data
+    for path in ("", "/edit", "/approve"):
+        status = viewer.get(f"{page}{path}").status_code
+        assert status == {"": 200, "/edit": 403, "/approve": 405}[path]
+    moved = admin.post(f"{page}/approve", data={"manifest_hash": old["manifest_hash"]})
+    assert moved.status_code == 409
+    done = admin.post(f"{base}/approve", json={"manifest_hash": new["manifest_hash"]})
+    assert done.json["playbook_ids"] == [made["id"]]
+    approvals = viewer.get("/api/v1/playbook-approvals").json
+    assert [(row["kind"], row["is_current"], row["revoked_at"]) for row in approvals] == [("commit", True, None)]
+
+
+@pytest.mark.parametrize(
+    "path", ["../../etc/passwd", "/etc/passwd", "plays/../plays/site.yml", "plays//site.yml", "%2e%2e/x", "site.yml\\0"]
+)
+def test_t_path_only_a_path_that_the_revision_holds_is_answered(house: House, http: Http, path: str) -> None:
+    body = {"name": "Greet", "file_name": "plays/site.yml", "content": GOOD.decode()}
+    assert http("admin").post("/api/v1/playbooks", json=body).status_code == 201
+    base = f"/api/v1/playbook-projects/{http('admin').get('/api/v1/playbook-projects').json[0]['uuid']}"
+    revision = http("admin").get(f"{base}/revisions").json[0]["id"]
+    answer = http("admin").get(f"{base}/revisions/{revision}/raw", query_string={"path": path})
+    assert answer.status_code in (404, 422), answer.data
