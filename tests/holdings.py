@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask
 
+from app.accounts.models import Tenant
 from app.core.clock import utc_now
 from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
@@ -39,6 +40,7 @@ class Holdings:
     ticket_id: str
     rule_id: int
     team_uuid: str
+    tenant_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -97,4 +99,5 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         ticket["ticket_id"],
         rule["id"],
         team["uuid"],
+        next(tenant.uuid for tenant in factories.rows(Tenant) if tenant.id == owner.tenant_id),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.accounts.models import ApiKey, Tenant, UserSession
+from app.accounts.models import ApiKey, UserSession
 from app.audit.models import AuditEntry
 from app.playbooks.models import ProjectRevision
 from tests import factories
@@ -44,7 +44,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/api/v1/users/", "session_id", _session),
     ("/", "user_id", lambda owner, _held: owner.id),
     ("/", "team_uuid", lambda _owner, held: held.team_uuid),
-    ("/", "tenant_uuid", lambda owner, _held: next(t.uuid for t in factories.rows(Tenant) if t.id == owner.tenant_id)),
+    ("/", "tenant_uuid", lambda _owner, held: held.tenant_uuid),
     ("/servers/", "key_id", lambda _owner, held: held.host_key_id),
     ("/api/v1/servers/", "key_id", lambda _owner, held: held.host_key_id),
     ("/", "kind", lambda _owner, _held: "become"),
