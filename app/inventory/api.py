@@ -18,6 +18,7 @@ from app.inventory import api_bulk, api_credentials, api_facts, queries, service
 from app.inventory.draft import ServerInput
 from app.inventory.schemas import (
     HostKeyOut,
+    HostKeysReplace,
     NoQuery,
     ServerCreate,
     ServerEdit,
@@ -150,3 +151,14 @@ def accept_host_key(server_id: int, key_id: int) -> Answer:
 def revoke_host_key(server_id: int, key_id: int) -> Answer:
     """Trust a host key no longer."""
     return host_key_data(service_host_keys.revoke_host_key(current_actor(), server_id, key_id))
+
+
+@blueprint.route("/servers/<int:server_id>/host-keys:replace", methods=["POST"])
+@documented(blueprint, 404, 409, 413, 415)
+@_no_query()
+@blueprint.arguments(HostKeysReplace)
+@blueprint.response(200, HostKeyOut(many=True))
+def replace_host_keys(body: dict[str, Any], server_id: int) -> list[Answer]:
+    """Trust the new keys of a reinstalled server; all earlier ones are revoked."""
+    keys = service_host_keys.replace_host_keys(current_actor(), server_id, body["key_ids"])
+    return [host_key_data(key) for key in keys]

@@ -147,6 +147,17 @@ class ServerQuery(Strict):
     after = fields.Integer(validate=ID, metadata={"description": "Id of the last row seen; any depth."})
 
 
+class HostKeysReplace(Strict):
+    """The keys of a reinstalled server that somebody compared."""
+
+    key_ids = fields.List(
+        fields.Integer(strict=True, validate=ID),
+        required=True,
+        validate=validate.Length(1, 20),
+        metadata={"description": "Waiting keys that are trusted from now on, in place of all earlier ones."},
+    )
+
+
 class NoQuery(Strict):
     """No query parameters."""
 

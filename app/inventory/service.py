@@ -166,7 +166,10 @@ def _check_name(actor: Actor, hostname: str) -> None:
 
 
 def _name_taken(hostname: str) -> Conflict:
-    message = "An active server has this name. Choose another one, or deactivate that server first."
+    message = (
+        f"An active server has this name ({hostname}). Choose another one, or deactivate that server first: a rebuilt "
+        "host takes its name back once the old entry is inactive."
+    )
     return Conflict(message, errors={"hostname": [message]}, error="hostname_taken")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import update
 
 from app.audit import service as audit
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.db_time import database_now
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.inventory import queries
@@ -68,3 +70,31 @@ def revoke_host_key(actor: Actor, server_id: int, key_id: int) -> HostKey:
     details = {"fingerprint": key.fingerprint, "key_type": key.key_type, "hostname": server.hostname}
     audit.record(actor, "host_key:revoke", server_resource(server), action="UPDATE", details=details)
     return key
+
+
+def replace_host_keys(actor: Actor, server_id: int, key_ids: Sequence[int]) -> list[HostKey]:
+    """Trust exactly these waiting keys of a reinstalled server; every key accepted before is revoked. Audited.
+
+    ``key_ids`` are those that the person compared. Raises NotFound for a key of another server, Conflict for one that
+    is not waiting any more, InvalidInput for none.
+    """
+    require(actor, Permission.SERVER_ADMIN)
+    server = queries.get_server(actor, server_id)
+    if not key_ids:
+        raise InvalidInput(key_ids="Name the keys that the server shows now. Test the connection to see them.")
+    keys = [_load(actor, server_id, key_id)[1] for key_id in dict.fromkeys(key_ids)]
+    if any(key.revoked_at is not None or key.accepted_at is not None for key in keys):
+        raise Conflict("One of these keys is not waiting any more. Look at the page again.", error="host_key_settled")
+    now = database_now()
+    old = [key for key in queries.list_host_keys(actor, server_id) if key.accepted_at and not key.revoked_at]
+    for key in old:
+        key.revoked_at = now
+    for key in keys:
+        key.accepted_at, key.accepted_by = now, actor.user_id
+    db.session.flush()
+    details = {
+        "hostname": server.hostname,
+        "fingerprints": [[key.fingerprint for key in old], [key.fingerprint for key in keys]],
+    }
+    audit.record(actor, "host_key:replace", server_resource(server), action="APPROVE", details=details)
+    return keys

@@ -194,7 +194,11 @@ def server_deactivate(server_id: int) -> ResponseReturnValue:
 def server_activate(server_id: int) -> ResponseReturnValue:
     """Take a server back into use."""
     found = service.reactivate_server(current_actor(), server_id, version=typed_version())
-    flash(f"{found.hostname} is active again.", "success")
+    flash(
+        f"{found.hostname} is active again. If it was reinstalled, test the connection: its new host keys then stand "
+        "beside the old ones.",
+        "success",
+    )
     return redirect(url_for(".server", server_id=server_id))
 
 
@@ -212,6 +216,17 @@ def host_key_accept(server_id: int, key_id: int) -> ResponseReturnValue:
     key = service_host_keys.accept_host_key(actor, server_id, key_id)
     service_tests.request_server_test(actor, server_id)
     flash(f"{key.fingerprint} is accepted; the connection is being tested.", "success")
+    return redirect(url_for(".server", server_id=server_id, _anchor="connection"))
+
+
+@blueprint.post("/servers/<int:server_id>/host-keys/replace")
+def host_keys_replace(server_id: int) -> ResponseReturnValue:
+    """Trust the new keys of a reinstalled server in place of the old ones, then test the connection with them."""
+    actor = current_actor()
+    ids = [int(text) for text in request.form.getlist("key_ids") if text.isascii() and text.isdigit()]
+    keys = service_host_keys.replace_host_keys(actor, server_id, ids)
+    service_tests.request_server_test(actor, server_id)
+    flash(f"{len(keys)} new keys are accepted, the old ones revoked; the connection is being tested.", "success")
     return redirect(url_for(".server", server_id=server_id, _anchor="connection"))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from app.core.actor import Actor
 from app.core.runtime import settings
-from app.inventory import connection_test, service_host_keys, service_tests
+from app.inventory import connection_test, service, service_host_keys, service_tests
 from app.inventory.models import HostKey, Server
 from tests.inventory.conftest import Acting
 from tests.support.hosts import SshHost, SshHosts, make_key
@@ -174,3 +175,43 @@ def test_a_test_that_nobody_took_is_overdue_and_one_that_runs_is_not(
     assert connection_test.overdue_tests() == []
     age(test_started_at=asked - timedelta(minutes=9))
     assert connection_test.overdue_tests() == [server_id]
+
+
+def test_a_rebuilt_host_takes_its_name_back_and_its_new_keys_replace_the_old(
+    ssh_hosts: SshHosts,
+    enroll: Enroll,
+    acting: Acting,
+    admin: Actor,
+    http: Callable[[str], Any],
+    make_server: Callable[..., int],
+    events_recorded: Callable[[], list[str]],
+) -> None:
+    host = ssh_hosts.new("web-1")
+    server = enroll(host).trusted()
+    assert server.test().last_test_ok
+    with acting(admin):
+        service.deactivate_server(admin, server.id)
+    stand_in = make_server(hostname=host.name)
+    refused = http("operator").post(f"/api/v1/servers/{server.id}/reactivate")
+    assert refused.status_code == 409 and "deactivate that server first" in refused.json["message"]
+    with acting(admin):
+        service.deactivate_server(admin, stand_in)
+    assert http("operator").post(f"/api/v1/servers/{server.id}/reactivate").status_code == 200
+    (old,) = server.keys()
+    host.change_host_key()
+    changed = server.test()
+    new = server.keys()[-1]
+    said = changed.last_test_message or ""
+    assert changed.last_test_code == "host_key_changed" and old.fingerprint in said and new.fingerprint in said
+    page = http("operator").get(f"/servers/{server.id}").get_data(as_text=True)
+    assert "Trusted so far" in page and "Shown now" in page and "trust the new keys alone" not in page
+    assert http("operator").post(f"/servers/{server.id}/host-keys/replace").status_code == 403
+    path = f"/api/v1/servers/{server.id}/host-keys:replace"
+    assert http("admin").post(path, json={"key_ids": []}).status_code == 422
+    assert http("admin").post(path, json={"key_ids": [old.id]}).status_code == 409
+    form = {"key_ids": [new.id], "confirmed": "1"}
+    assert http("admin").post(f"/servers/{server.id}/host-keys/replace", data=form).status_code == 302
+    assert events_recorded()[-2] == "host_key:replace"
+    assert server.test().last_test_ok
+    known = server.keys()
+    assert [key.revoked_at is None for key in known] == [False, True]

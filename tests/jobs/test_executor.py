@@ -15,6 +15,8 @@ from sqlalchemy import func, select
 
 from app.audit.models import AuditEntry
 from app.core.db import db
+from app.inventory.models import Server
+from app.inventory.models_kept import ServerFacts, ServerFactValue, ServerLastJob
 from app.jobs import log_queries, queries, service, watchdog
 from app.jobs.database_port import DatabasePort
 from app.jobs.executor import execute_run
@@ -228,3 +230,21 @@ def test_a_claim_whose_process_died_before_begin_is_given_back(house: House, set
     run = house.read(lambda: db.session.scalars(select(Run)).one())
     assert (run.status, run.attempt) == (RunStatus.PENDING, 1)
     assert house.read(lambda: db.session.scalar(select(func.count()).select_from(ServerLock))) == 0
+
+
+def test_facts_of_a_run_are_kept_with_its_lines_and_the_last_job_is_noted(house: House, settings: Settings) -> None:
+    house.playbook = "- hosts: all\n  gather_facts: true\n  tasks: []\n"
+    uuid = house.launch("a", "b")
+    assert carry(house, settings, uuid)
+    jobs = house.jobs(uuid)
+    assert {job.status for job in jobs.values()} == {JobStatus.SUCCESS}
+    kept = house.read(lambda: {row.server_id: row for row in db.session.scalars(select(ServerFacts)).all()})
+    assert {row.job_uuid for row in kept.values()} == {job.job_id for job in jobs.values()}
+    names = house.read(lambda: db.session.scalars(select(ServerFactValue.name)).all())
+    assert names.count("distribution") == names.count("kernel") == 2
+    last = house.read(lambda: db.session.scalars(select(ServerLastJob)).all())
+    assert {(row.server_id, row.job_uuid, row.status) for row in last} == {
+        (house.servers[name], job.job_id, "success") for name, job in jobs.items()
+    }
+    systems = house.read(lambda: set(db.session.scalars(select(Server.os_type).where(Server.hostname.in_(["a", "b"])))))
+    assert systems and "unknown" not in systems

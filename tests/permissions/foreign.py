@@ -83,6 +83,7 @@ FIELDS: dict[str, Callable[[Holdings], tuple[object, object]]] = {
     "user_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
     "assignee_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
     "job_id": lambda held: (held.job_id, UNKNOWN_UUID),
+    "key_ids": lambda held: ([held.host_key_id], [UNKNOWN_NUMBER]),
     "ticket_ids": lambda held: ([held.ticket_id], [UNKNOWN_UUID]),
     "owner_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
     "origin_uuid": lambda held: (held.saved_uuid, UNKNOWN_UUID),

@@ -36,6 +36,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/v1/saved-launches/<uuid:saved_uuid>": {"description": "more"},
     "POST /api/v1/saved-launches/<uuid:saved_uuid>/grants": {"act": "launch"},
     "POST /api/v1/servers": {"hostname": "web-1", "ip_address": "192.0.2.1"},
+    "POST /api/v1/servers/<int:server_id>/host-keys:replace": {"key_ids": [2_000_000_000]},
     "PUT /api/v1/servers/<int:server_id>/credentials/<string:kind>": {"password": "correct horse"},
     "POST /api/v1/ticket-rules": {"name": "Web first", "priority": "high"},
     "POST /api/v1/tickets/bulk": {"ticket_ids": ["00000000-0000-4000-8000-000000000000"], "act": "acknowledge"},
