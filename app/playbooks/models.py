@@ -136,7 +136,8 @@ class ProjectSync(TenantOwned, HasUuid, Created, Model):
         UniqueConstraint("tenant_id", "open_project_id"),
         Index(None, "tenant_id", "project_id", "id"),
         Index(None, "status", "created_at"),
-        tenant_key("project_id", "playbook_projects", ondelete="CASCADE"),
+        # MySQL allows no CASCADE on a column that a stored generated column is made from.
+        tenant_key("project_id", "playbook_projects", ondelete="RESTRICT"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -77,7 +77,7 @@ def upgrade() -> None:
             ["tenant_id", "project_id"],
             ["playbook_projects.tenant_id", "playbook_projects.id"],
             name=op.f("fk_project_syncs_tenant_id_project_id"),
-            ondelete="CASCADE",
+            ondelete="RESTRICT",
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id"], ["tenants.id"], name=op.f("fk_project_syncs_tenant_id"), ondelete="RESTRICT"
