@@ -7,8 +7,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.accounts.models import ApiKey, Tenant
+from app.accounts.scope_words import SCOPE_WORDS
 from app.audit.models import AuditEntry
 from app.core.actor import Role
+from app.core.permissions import NEVER_BY_KEY, Permission
 from tests import factories
 from tests.factories import PersonMade, bearer
 
@@ -159,3 +161,7 @@ def test_the_use_of_a_key_is_noted_at_most_once_a_minute(app: Flask, person: Per
     first = factories.rows(ApiKey)[0].last_used
     client.get("/api/v1/me", headers=headers)
     assert factories.rows(ApiKey)[0].last_used == first
+
+
+def test_each_scope_that_a_key_can_get_has_words_on_the_page() -> None:
+    assert set(Permission) - NEVER_BY_KEY == SCOPE_WORDS.keys(), "say it in app/accounts/scope_words.py"
