@@ -37,7 +37,7 @@ class AnsibleKind:
 
     def build_run(self, request: RunRequest) -> PreparedRun:
         """Return the frozen spec; raises PreparationError for changed files, lost approval, unusable servers."""
-        files = verified_files(request)
+        files = run_files(verified_files(request))
         _check_approved(request)
         servers = {target.server_id: target.job_id for target in request.targets if target.server_id is not None}
         hosts = hosts_for_run(request.tenant_id, list(servers))
@@ -47,7 +47,7 @@ class AnsibleKind:
             engine="ansible",
             timeout_seconds=request.timeout_seconds,
             parameters=_parameters(request, hosts),
-            files=(*run_files(files), *hosts.files),
+            files=(*files, *hosts.files),
             secrets=tuple(str(value) for value in request.secret_inputs.values()),
             environment={name: os.environ[name] for name in settings().environment_allow if name in os.environ},
         )

@@ -25,7 +25,7 @@ class SyntaxKind:
 
     def build_run(self, request: RunRequest) -> PreparedRun:
         """Return the frozen spec; raises PreparationError for changed files or a missing engine."""
-        files = verified_files(request)
+        files = run_files(verified_files(request))
         found = engine_list.installation(request.engine)
         spec = RunSpec(
             run_uuid=request.run_uuid,
@@ -39,7 +39,7 @@ class SyntaxKind:
                 "engine_version": found.version if found else "",
                 **engine_parameters(request.engine),
             },
-            files=run_files(files),
+            files=files,
         )
         jobs_by_host = dict.fromkeys([HOST], request.targets[0].job_id) if request.targets else {}
         return PreparedRun(spec, jobs_by_host, collections_of_run(request.engine, files))

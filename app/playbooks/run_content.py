@@ -71,10 +71,12 @@ def engine_parameters(name: str) -> dict[str, Any]:
     return {"ansible_playbook": str(playbook_command(found.folder))}
 
 
-def collections_of_run(engine: str, files: Sequence[StoredFile]) -> dict[str, str]:
+def collections_of_run(engine: str, files: Sequence[RunFile]) -> dict[str, str]:
     """Return name -> version of the project's own collections, and of those of the engine that its files mention."""
     found = engine_list.installation(engine)
-    mentioned = mentioned_collections(file.data for file in files if file.path.endswith((".yml", ".yaml")))
+    texts = [file for file in files if file.path.endswith((".yml", ".yaml"))]
+    own = (file.data for file in texts if "ansible_collections/" not in file.path)
+    mentioned = mentioned_collections(own)
     used = {name: version for name, version in (found.collections if found else {}).items() if name in mentioned}
     for file in files:
         if _MANIFEST.match(file.path):

@@ -22,7 +22,7 @@ def test_a_playbook_is_read() -> None:
 
 
 @pytest.mark.parametrize("bracket", [b"[", b"{a: ", b"- ", b"? "])
-def test_two_hundred_thousand_levels_are_refused_by_the_process_that_goes_on(bracket: bytes) -> None:
+def test_t_yaml_two_hundred_thousand_levels_are_refused_by_the_process_that_goes_on(bracket: bytes) -> None:
     pid = os.getpid()
     message = _refused(bracket * min(200_000, MAX_BYTES // len(bracket)))
     assert "nests deeper than 50" in message
@@ -30,13 +30,13 @@ def test_two_hundred_thousand_levels_are_refused_by_the_process_that_goes_on(bra
     assert load_plays(GOOD)
 
 
-def test_an_alias_bomb_is_refused_before_it_is_built() -> None:
+def test_t_yaml_an_alias_bomb_is_refused_before_it_is_built() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 12)}]" for n in range(1, 12)]
     assert "more than 100 aliases" in _refused("\n".join(lines).encode())
 
 
-def test_merge_keys_are_kept_as_they_stand_and_never_expanded() -> None:
+def test_t_yaml_merge_keys_are_kept_as_they_stand_and_never_expanded() -> None:
     lines = ["a0: &a0 {x: 1}"]
     lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 11)]
     data = load_yaml("\n".join(lines))
@@ -51,7 +51,7 @@ def test_merge_keys_are_kept_as_they_stand_and_never_expanded() -> None:
         "!<tag:yaml.org,2002:python/object:os.path> {}",
     ],
 )
-def test_tags_that_build_program_objects_are_refused(tag: str) -> None:
+def test_t_yaml_tags_that_build_program_objects_are_refused(tag: str) -> None:
     assert "program objects" in _refused(f"- hosts: all\n  vars: {{a: {tag} }}\n".encode())
 
 
@@ -81,11 +81,11 @@ def test_vault_and_unsafe_values_are_opaque() -> None:
         (b"- hosts: " + b"9" * 5000, "cannot be read"),
     ],
 )
-def test_what_is_wrong_is_said_in_words(data: bytes, says: str) -> None:
+def test_t_yaml_what_is_wrong_is_said_in_words(data: bytes, says: str) -> None:
     assert says in _refused(data)
 
 
-def test_the_data_itself_is_not_repeated_in_the_message() -> None:
+def test_t_yaml_the_data_itself_is_not_repeated_in_the_message() -> None:
     assert "hunter2" not in _refused(b"- hosts: all\n  password: hunter2\n  x: [\n")
 
 
@@ -93,13 +93,13 @@ def test_an_import_counts_as_a_play() -> None:
     assert load_plays(b"- import_playbook: other.yml\n")
 
 
-def test_a_list_that_holds_itself_does_not_hang() -> None:
+def test_t_yaml_a_list_that_holds_itself_does_not_hang() -> None:
     assert "Play 1" in _refused(b"&a [*a]")
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.one_of(st.binary(max_size=300), st.text("[]{}-?:&*!<>|'\"%@`#,ab\n \t", max_size=200).map(str.encode)))
-def test_any_bytes_are_plays_or_a_clear_refusal(data: bytes) -> None:
+def test_t_yaml_any_bytes_are_plays_or_a_clear_refusal(data: bytes) -> None:
     try:
         assert isinstance(load_plays(data), list)
     except InvalidInput as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 from collections.abc import Callable
 
 import pytest
@@ -144,7 +146,7 @@ def test_a_person_uploads_reads_approves_and_launches(house: House, http: Http) 
     done = operator.post(f"{base}/launch", data={**typed, "var_n": "5", "confirm_name": "Greet all"})
     assert done.status_code == 303, done.data
     assert "/launches/" in done.location
-    again = operator.get(f"{base}/launch?again={done.location.rsplit('/', 1)[-1]}")
+    again = operator.get(f"{base}/launch?again={done.location.rsplit('/', 1)[-1]}", follow_redirects=True)
     assert b"typed text" in again.data
     assert http("viewer").get("/playbooks/upload").status_code == 403
     assert http("viewer").get(f"{base}/launch").status_code == 403
@@ -221,3 +223,75 @@ def test_t_path_only_a_path_that_the_revision_holds_is_answered(house: House, ht
     revision = http("admin").get(f"{base}/revisions").json[0]["id"]
     answer = http("admin").get(f"{base}/revisions/{revision}/raw", query_string={"path": path})
     assert answer.status_code in (404, 422), answer.data
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"limit": "-oProxyCommand=id"},
+        {"limit": "@/etc/passwd"},
+        {"limit": "web\nall"},
+        {"limit": "web\x00"},
+        {"tags": ["-e"]},
+        {"tags": ["@/etc/passwd"]},
+        {"skip_tags": ["a\nb"]},
+        {"verbosity": "-vvvvv"},
+        {"verbosity": 9},
+        {"forks": "-1"},
+        {"extra_vars": {"-e": "x"}},
+        {"extra_vars": {"@/etc/passwd": "x"}},
+        {"extra_vars": {"a\nb": "x"}},
+    ],
+)
+def test_t_args_what_could_be_taken_for_an_option_or_a_file_is_422(
+    house: House, http: Http, change: dict[str, object]
+) -> None:
+    server, admin = house.add_server("web-1"), http("admin")
+    made = admin.post("/api/v1/playbooks", json={"name": "Greet", "file_name": "site.yml", "content": GOOD.decode()})
+    assert admin.post(f"/api/v1/playbooks/{made.json['id']}/approve").status_code == 200
+    body = {"playbook_id": made.json["id"], "server_ids": [server], **change}
+    answer = http("operator").post("/api/v1/launches", json=body)
+    assert answer.status_code == 422, answer.json
+    assert http("operator").get("/api/v1/launches").json == []
+
+
+def test_t_vars_a_launch_takes_only_declared_names_and_plain_text(house: House, http: Http) -> None:
+    server, admin = house.add_server("web-1"), http("admin")
+    body = {"name": "Greet", "file_name": "site.yml", "content": GOOD.decode(), "variable_specs": SPECS}
+    made = admin.post("/api/v1/playbooks", json=body).json
+    assert admin.post(f"/api/v1/playbooks/{made['id']}/approve").status_code == 200
+    for wrong in (
+        {"greeting": "{{ lookup('pipe', 'id') }}"},
+        {"greeting": "{{ {'a': 1} and lookup('pipe', 'id') }}"},
+        {"greeting": ["{% set x = 1 %}"]},
+        {"ansible_connection": "local"},
+        {"ansible_ssh_common_args": "-oProxyCommand=id"},
+        {"hostvars": {}},
+        {"environment": {"LD_PRELOAD": "x"}},
+        {"undeclared": "x"},
+    ):
+        launch = {"playbook_id": made["id"], "server_ids": [server], "extra_vars": wrong}
+        assert http("operator").post("/api/v1/launches", json=launch).status_code == 422, wrong
+    assert http("operator").get("/api/v1/launches").json == []
+
+
+def test_t_yaml_bombs_over_http_are_refused_quickly_by_the_process_that_goes_on(http: Http) -> None:
+    pid, began, admin = os.getpid(), time.monotonic(), http("admin")
+    aliases = "\n".join(
+        ["- hosts: &a0 [x, x]", *(f"  k{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 12)}]" for n in range(1, 12))]
+    )
+    for number, text in enumerate(
+        ("[" * 200_000, "{a: " * 200_000, aliases, "- hosts: !!python/object/apply:os.system [id]", "- {a: 1, a: 2}")
+    ):
+        body = {"name": f"Bomb {number}", "file_name": "bomb.yml", "content": text}
+        assert admin.post("/api/v1/playbooks", json=body).status_code == 422, text[:50]
+    huge = admin.post(
+        "/api/v1/playbooks",
+        input_stream=io.BytesIO(b'{"content": "'),
+        content_type="application/json",
+        environ_overrides={"CONTENT_LENGTH": str(100 * 1_048_576)},
+    )
+    assert huge.status_code == 413
+    assert os.getpid() == pid
+    assert admin.get("/api/v1/playbooks").json == []
+    assert time.monotonic() - began < 60

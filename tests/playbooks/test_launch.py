@@ -195,7 +195,9 @@ def test_servers_are_chosen_by_tag_environment_and_name(house: House, ready: tup
         {"extra_vars": {"near": "nowhere"}},
     ],
 )
-def test_options_that_could_do_harm_are_refused(house: House, ready: tuple[int, int], options: dict[str, Any]) -> None:
+def test_t_args_options_that_could_do_harm_are_refused(
+    house: House, ready: tuple[int, int], options: dict[str, Any]
+) -> None:
     with pytest.raises(InvalidInput):
         go(house, *ready, options=options)
 

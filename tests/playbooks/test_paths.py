@@ -33,7 +33,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("path", REFUSED)
-def test_a_path_that_could_leave_the_project_is_refused(path: str) -> None:
+def test_t_path_one_that_could_leave_the_project_is_refused(path: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_path(path)
     assert "file_path" in caught.value.errors
@@ -52,7 +52,7 @@ def test_a_playbook_ends_in_yml_or_yaml(path: str) -> None:
 
 
 @given(st.text(max_size=80))
-def test_whatever_is_accepted_stays_inside_the_project(path: str) -> None:
+def test_t_path_whatever_is_accepted_stays_inside_the_project(path: str) -> None:
     try:
         check_path(path)
     except InvalidInput:

@@ -47,19 +47,22 @@ def test_a_short_secret_is_refused_because_it_could_not_be_masked() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["ansible_connection", "ansible_ssh_common_args", "ANSIBLE_HOST", "hostvars", "environment", "inventory_hostname"],
+    [
+        *("ansible_connection", "ansible_ssh_common_args", "ansible_ssh_executable", "ansible_python_interpreter"),
+        *("ansible_become_password", "ANSIBLE_HOST", "hostvars", "environment", "inventory_hostname"),
+    ],
 )
-def test_names_of_ansible_itself_are_refused_even_when_they_are_defaults(name: str) -> None:
+def test_t_vars_names_of_ansible_itself_are_refused_even_when_they_are_defaults(name: str) -> None:
     assert "belongs to Ansible" in _wrong({name: "x"}, name)
     assert "belongs to Ansible" in _wrong({name: "x"}, name, defaults={name: "y"})
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a-b", "a b", "class", "a" * 101, "é", "a\n"])
-def test_names_that_are_no_names_are_refused(name: str) -> None:
+def test_t_vars_names_that_are_no_names_are_refused(name: str) -> None:
     assert "A variable's name" in _wrong({name: "x"}, name[:100])
 
 
-def test_a_name_that_nobody_declared_is_refused() -> None:
+def test_t_vars_a_name_that_nobody_declared_is_refused() -> None:
     assert "declares no such variable" in _wrong({"nope": 1}, "nope")
 
 
@@ -89,8 +92,10 @@ def test_a_value_of_another_type_is_refused(name: str, value: Any) -> None:
     assert name in _wrong({name: value}, name)
 
 
-@pytest.mark.parametrize("mark", ["{{ lookup('pipe', 'id') }}", "{% if 1 %}", "{# x #}"])
-def test_templates_are_refused_wherever_they_hide(mark: str) -> None:
+@pytest.mark.parametrize(
+    "mark", ["{{ lookup('pipe', 'id') }}", "{{ {'a': 1} and lookup('pipe', 'id') }}", "{% if 1 %}", "{# x #}"]
+)
+def test_t_vars_templates_are_refused_wherever_they_hide(mark: str) -> None:
     loose = {"free": None}
     for value in (mark, [mark], {"a": [{"b": mark}]}, {mark: 1}):
         assert "never templates" in _wrong({"free": value}, "free", defaults=loose)
@@ -221,7 +226,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([spec.name for spec in SPECS] + ["free"]) | st.text(max_size=12), JSON))
-def test_whatever_passes_is_typed_declared_and_free_of_templates(given: dict[str, Any]) -> None:
+def test_t_vars_whatever_passes_is_typed_declared_and_free_of_templates(given: dict[str, Any]) -> None:
     try:
         checked = check_variables(SPECS, {"free": None}, given)
     except InvalidInput as error:

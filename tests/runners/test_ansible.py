@@ -223,7 +223,7 @@ def test_levels_come_from_what_was_said(runs: Runs) -> None:
         {"private_key_path": "/nonexistent/key"},
     ],
 )
-def test_what_cannot_run_is_refused_before_it_begins(runs: Runs, parameters: dict) -> None:
+def test_t_args_what_cannot_run_is_refused_before_it_begins(runs: Runs, parameters: dict) -> None:
     spec = runs.spec("- hosts: all\n")
     spec = type(spec)(spec.run_uuid, 1, "ansible", 60, {**spec.parameters, **parameters}, spec.files)
     with pytest.raises(WorkspaceError) as refused:

@@ -165,7 +165,7 @@ def test_secrets_are_masked_in_every_spelling_and_place(runs: Runs) -> None:
     assert ended.of("res", st="changed")[-1]["df"].endswith("***") or "***" in ended.of("res")[2]["df"]
 
 
-def test_extra_variables_are_text_at_every_depth(runs: Runs, tmp_path: Path) -> None:
+def test_t_vars_extra_variables_are_text_at_every_depth(runs: Runs, tmp_path: Path) -> None:
     touch = f"touch {tmp_path}/evaluated"
     attack = "{{ lookup('pipe', '" + touch + "') }}"
     value = {

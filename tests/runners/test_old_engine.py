@@ -59,7 +59,9 @@ def test_the_same_playbook_ends_alike_under_both_engines(runs: Runs, old_engine:
     assert 'msg": "hello a"' in old.text("a")
 
 
-def test_extra_variables_stay_plain_text_under_the_old_engine(runs: Runs, old_engine: Path, tmp_path: Path) -> None:
+def test_t_vars_extra_variables_stay_plain_text_under_the_old_engine(
+    runs: Runs, old_engine: Path, tmp_path: Path
+) -> None:
     mark = tmp_path / "executed"
     ended = play(
         runs,

@@ -42,12 +42,12 @@ def test_files_are_read_only_and_stay_inside(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "", ".", "a//b", "./a", "a\0b", "a\nb", "a/"])
-def test_a_path_that_leads_elsewhere_is_refused(workspace: Workspace, path: str) -> None:
+def test_t_path_one_that_leads_elsewhere_is_refused(workspace: Workspace, path: str) -> None:
     with pytest.raises(WorkspaceError, match="not allowed"):
         workspace.write_project([RunFile(path, b"x")])
 
 
-def test_a_link_is_never_followed(tmp_path: Path, workspace: Workspace) -> None:
+def test_t_path_a_link_is_never_followed(tmp_path: Path, workspace: Workspace) -> None:
     (tmp_path / "outside").mkdir()
     (workspace.project / "link").symlink_to(tmp_path / "outside")
     (workspace.project / "file").symlink_to(tmp_path / "outside/file")
