@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,14 @@ from app.runners.process import ProcessIdentity
 MAX_ATTEMPTS = 5  # design/4: before begin retried, at most five attempts
 PAUSED_FLAG = "dispatch_paused"
 STOPPING_NOW = "stopping now"  # a draining worker's message once its running runs have to end
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """A launch whose kind has something to do before its runs are planned."""
+
+    kind: str
+    launch_id: int
 
 
 class _GiveBack(Exception):
@@ -92,12 +101,23 @@ class DatabasePort:
         return Claim(run.tenant_id, run.id, run.uuid, run.attempt, token)
 
     def plan(self, claim: Claim) -> kinds.PreparedRun:
-        """Build the run's frozen spec: hashes checked, secrets opened."""
+        """Build the run's frozen spec: hashes checked, secrets opened. What has to come first is done first."""
+        planned = self._plan(claim)
+        if isinstance(planned, _First):
+            kinds.prepare(planned.kind, claim.tenant_id, planned.launch_id)
+            planned = self._plan(claim)
+        if isinstance(planned, _First):
+            raise kinds.PreparationError(FailureCode.ENGINE_ERROR, "The run's preparation did not come to an end.")
+        return planned
+
+    def _plan(self, claim: Claim) -> kinds.PreparedRun | _First:
         with tenant_scope(claim.tenant_id), unit_of_work(writes=False):
             run = _mine(claim)
             launch = db.session.scalars(
                 select(Launch).where(Launch.tenant_id == claim.tenant_id, Launch.id == run.launch_id)
             ).one()
+            if launch.inputs.get(kinds.PREPARE) is not None:
+                return _First(run.kind, launch.id)
             jobs = db.session.scalars(
                 select(Job)
                 .where(Job.tenant_id == claim.tenant_id, Job.run_id == run.id, Job.status == JobStatus.PENDING)

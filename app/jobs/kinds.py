@@ -10,6 +10,8 @@ from app.core.actor import Actor
 from app.jobs.models import Launch
 from app.runners.base import FailureCode, RunSpec
 
+PREPARE = "prepare"  # key of a launch's inputs: its kind has something to do before the run is planned
+
 
 class PreparationError(Exception):
     """A run cannot be started, now or ever: it ends as failed with this code and message, unbegun."""
@@ -95,3 +97,12 @@ def get(name: str) -> JobKind:
         raise PreparationError(
             FailureCode.ENGINE_ERROR, f"This worker does not know jobs of kind '{name}'. Upgrade the worker."
         ) from None
+
+
+def prepare(name: str, tenant_id: int, launch_id: int) -> None:
+    """Let a kind do what a launch has to wait for (its ``prepare_launch``), outside of any unit of work.
+
+    It removes PREPARE from the launch's inputs. PreparationError ends the run unbegun.
+    """
+    kind: Any = get(name)
+    kind.prepare_launch(tenant_id, launch_id)

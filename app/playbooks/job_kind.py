@@ -19,6 +19,7 @@ from app.jobs import kinds
 from app.jobs.kinds import PreparedRun, RunRequest
 from app.jobs.models import Launch
 from app.playbooks import service
+from app.playbooks.launch_sync import sync_first
 from app.playbooks.models import PlaybookApproval
 from app.playbooks.queries import KIND
 from app.playbooks.run_content import collections_of_run, engine_parameters, mismatch, run_files, verified_files
@@ -34,6 +35,10 @@ class AnsibleKind:
     def relaunch(self, actor: Actor, launch_uuid: str, *, only: str) -> Launch:
         """Launch the same again; see ``service.relaunch``."""
         return service.relaunch(actor, launch_uuid, only=only)
+
+    def prepare_launch(self, tenant_id: int, launch_id: int) -> None:
+        """Read the project's source first; see ``sync_first``."""
+        sync_first(tenant_id, launch_id)
 
     def build_run(self, request: RunRequest) -> PreparedRun:
         """Return the frozen spec; raises PreparationError for changed files, lost approval, unusable servers."""

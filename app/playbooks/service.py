@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.core.actor import Actor
@@ -15,6 +16,7 @@ from app.core.runtime import settings
 from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs import service as jobs
+from app.jobs.kinds import PREPARE
 from app.jobs.models import Job, Launch
 from app.jobs.service import Origin, Submission
 from app.jobs.status import JOB_FINAL, JobStatus, LockMode
@@ -22,7 +24,8 @@ from app.playbooks import content, queries
 from app.playbooks.declarations import VariableType, parse_specs
 from app.playbooks.launch_options import OPTIONS, check_options, options_from
 from app.playbooks.launch_options import LaunchOptions as LaunchOptions
-from app.playbooks.models import Playbook
+from app.playbooks.models import Playbook, ProjectSource
+from app.playbooks.service_sync import queue_sync
 from app.playbooks.targets import Selection, active_hostnames, check_selection, choose_servers
 from app.playbooks.variables import CheckedVariables, check_variables
 
@@ -50,7 +53,7 @@ def launch_playbook(
     ``changed_secrets`` are names to note: secrets that differ from those of the launch before.
     """
     require(actor, Permission.JOB_LAUNCH)
-    return jobs.submit(
+    return _submit(
         actor,
         prepare_launch(
             actor,
@@ -121,6 +124,15 @@ def prepare_launch(
     )
 
 
+def _submit(actor: Actor, submission: Submission) -> Launch:
+    """Submit; where the project is to be read again before each launch, ask for a sync that the launch waits for."""
+    project = queries.project_of(actor, queries.get_playbook(actor, submission.subject_id))
+    if project.sync_on_launch and project.source is ProjectSource.GIT and project.is_active:
+        sync = queue_sync(actor, project, reason="launch")
+        submission = replace(submission, inputs={**submission.inputs, PREPARE: sync.id})
+    return jobs.submit(actor, submission)
+
+
 def relaunch(
     actor: Actor,
     launch_uuid: str,
@@ -147,7 +159,7 @@ def relaunch(
         source=source,
         confirmed_by_name=confirmed_by_name,
     )
-    return jobs.submit(actor, submission)
+    return _submit(actor, submission)
 
 
 def prepare_relaunch(

@@ -44,9 +44,9 @@ class SyncTask:
 class Pulse:
     """Renews the sync's row about every BEAT_SECONDS and counts down the time for all of it."""
 
-    def __init__(self, task: SyncTask) -> None:
+    def __init__(self, task: SyncTask, seconds: float | None = None) -> None:
         self._task = task
-        self._deadline = time.monotonic() + settings().project_sync_seconds
+        self._deadline = time.monotonic() + min(settings().project_sync_seconds, seconds or 1e9)
         self._next = time.monotonic() + BEAT_SECONDS
 
     def left(self) -> float:

@@ -68,14 +68,17 @@ class HostKeysOffered(GitError):
         self.lines = lines
 
 
-def sync_project(sync_id: int) -> None:
-    """Carry out a requested sync; does nothing when there is none, or another worker has it."""
+def sync_project(sync_id: int, *, seconds: float | None = None) -> None:
+    """Carry out a requested sync; does nothing when there is none, or another worker has it.
+
+    ``seconds`` is the most it may take, by default that of the setting.
+    """
     task = _take(sync_id)
     if task is None:
         return
     said = SyncLog(Masker([task.credential.secret] if task.credential.secret else []))
     try:
-        fetched = _read(task, said)
+        fetched = _read(task, said, seconds)
         _store(task, fetched, said)
     except Fenced:
         log.warning("playbooks.sync_fenced", extra={"sync_id": sync_id})
@@ -139,9 +142,9 @@ def _take(sync_id: int) -> SyncTask | None:
     return None
 
 
-def _read(task: SyncTask, said: SyncLog) -> Fetched:
+def _read(task: SyncTask, said: SyncLog, seconds: float | None = None) -> Fetched:
     """Fetch and read everything into memory. Opens no database but to say that it lives."""
-    pulse = Pulse(task)
+    pulse = Pulse(task, seconds)
     root = settings().sync_root
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear_stale(root)

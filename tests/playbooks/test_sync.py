@@ -13,6 +13,8 @@ from sqlalchemy import select, update
 from app.core.db import db
 from app.core.errors import Conflict, InvalidInput
 from app.core.runtime import settings
+from app.jobs.kinds import PreparationError
+from app.jobs.models import Launch
 from app.playbooks import (
     queries,
     queries_revisions,
@@ -24,6 +26,7 @@ from app.playbooks import (
     service_sync,
     sync_work,
 )
+from app.playbooks.launch_sync import sync_first
 from app.playbooks.models import Playbook, ProjectSync, SyncStatus
 from app.playbooks.targets import Selection
 from tests.playbooks.conftest import House
@@ -304,3 +307,69 @@ def test_deleting_takes_everything_along_unless_something_ran(project: Project, 
     with house.unit():
         left = db.session.scalars(select(Playbook).where(Playbook.project_id == other.id)).all()
         assert not left
+
+
+@pytest.fixture
+def launch_id(make_project: MakeProject, repository: Repository, house: House) -> Callable[[], int]:
+    """Launch the approved playbook of a project that is read again before each launch."""
+    made = make_project(git_url=repository.url, sync_on_launch=True)
+    made.work()
+    (site,) = made.adopt("site.yml")
+    server = house.add_server("web-1")
+    with house.unit():
+        service_approval.approve_playbook(house.admin, site)
+
+    def launch() -> int:
+        with house.unit():
+            return service.launch_playbook(house.operator, site, selection=Selection(server_ids=(server,))).id
+
+    return launch
+
+
+def _inputs(house: House, launch_id: int) -> dict[str, Any]:
+    with house.unit():
+        return dict(db.session.scalars(select(Launch).where(Launch.id == launch_id)).one().inputs)
+
+
+@pytest.mark.database
+def test_a_launch_that_syncs_first_runs_what_is_approved_and_nothing_newer(
+    launch_id: Callable[[], int], repository: Repository, house: House
+) -> None:
+    first = launch_id()
+    asked = _inputs(house, first)
+    assert asked["prepare"]
+    sync_first(house.tenant_id, first)
+    ready = _inputs(house, first)
+    assert "prepare" not in ready and ready["manifest_hash"] == asked["manifest_hash"]
+    second = launch_id()
+    repository.commit({"site.yml": play("Newer")})
+    with pytest.raises(PreparationError, match="newer commit, which nobody has approved"):
+        sync_first(house.tenant_id, second)
+
+
+def test_a_launch_that_syncs_first_runs_the_newest_commit_of_an_approved_branch(
+    make_project: MakeProject, repository: Repository, house: House
+) -> None:
+    made = make_project(git_url=repository.url, git_branch="main", sync_on_launch=True)
+    made.work()
+    (site,) = made.adopt("site.yml")
+    with house.unit():
+        service_projects.edit_project(house.admin, made.uuid, {"approved_branch": "main"})
+        service_approval.approve_playbook(house.admin, site)
+    server = house.add_server("web-1")
+    with house.unit():
+        launch = service.launch_playbook(house.operator, site, selection=Selection(server_ids=(server,))).id
+    old = _inputs(house, launch)
+    repository.commit({"site.yml": play("Newer")})
+    sync_first(house.tenant_id, launch)
+    assert _inputs(house, launch)["manifest_hash"] != old["manifest_hash"]
+    assert "approved by the branch rule" in (made.last.log or "")
+
+
+def test_a_launch_whose_source_cannot_be_read_does_not_run(
+    launch_id: Callable[[], int], repository: Repository, house: House
+) -> None:
+    launch = launch_id()
+    _remove_all(repository)
+    with pytest.raises(PreparationError, match="could not be read before the launch"):
+        sync_first(house.tenant_id, launch)
