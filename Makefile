@@ -5,7 +5,7 @@ ARGS ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-setup mysql-sandbox bench requirements lint format migrate worker keeper flask venv venv-dev clean
+.PHONY: compare-inventory help run demo test test-setup mysql-sandbox bench requirements lint format migrate worker keeper flask venv venv-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -30,6 +30,9 @@ bench: venv-dev ## Measure the engine; writes build/bench.json
 
 requirements: venv-dev ## Print each rule of the core requirements with the tests that hold it
 	@$(BIN)/python scripts/requirements_table.py
+
+compare-inventory: venv-dev ## Import inventories of DIR (a file or a folder of them), export, compare with ansible-inventory
+	@MILLWRIGHT_INVENTORIES="$(DIR)" $(BIN)/python -m pytest -q tests/inventory/test_real_inventories.py --part=plain
 
 lint: venv-dev ## Style, types, import contracts
 	@$(BIN)/python scripts/run_tests.py lint
