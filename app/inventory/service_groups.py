@@ -42,9 +42,8 @@ def create_group(actor: Actor, given: GroupInput) -> ServerGroup:
     count = select(func.count()).select_from(ServerGroup).where(ServerGroup.tenant_id == actor.tenant_id)
     if (db.session.scalar(count) or 0) >= MAXIMUM_GROUPS:
         raise Conflict(f"There are {MAXIMUM_GROUPS:,} groups already. Delete some that nobody needs.")
-    group = ServerGroup(tenant_id=actor.tenant_id, **wanted)
-    db.session.add(group)
-    _flush(group)
+    group = ServerGroup(tenant_id=actor.tenant_id)
+    _store(group, wanted)
     nested = _nest(actor, group, given.get("child_ids"), given.get("parent_ids"))
     audit.record(actor, "group:create", group_resource(group), details={**shown(wanted), **nested})
     return group
@@ -69,9 +68,7 @@ def update_group(actor: Actor, group_id: int, given: GroupInput, *, version: int
     if not changed and not nested:
         group.version -= 1
         return group
-    for name, value in changed.items():
-        setattr(group, name, value)
-    _flush(group)
+    _store(group, changed)
     old, new = shown(before), shown(changed)
     details = {**audit.changes(old, new, sorted(old | new)), **nested}
     audit.record(actor, "group:update", group_resource(group), details=details)
@@ -159,23 +156,28 @@ def set_all_variables(actor: Actor, variables: Mapping[str, Any] | None, *, vers
     group = queries_groups.find_all(actor.tenant_id)
     if group is None:
         group = ServerGroup(tenant_id=actor.tenant_id, name=ALL, version=0)
-        db.session.add(group)
     before = group.variables
     check_version(group, version)
     if before == wanted and group.id is not None:
         group.version -= 1
         return group
-    group.variables = wanted
-    _flush(group)
+    _store(group, {"variables": wanted})
     details = audit.changes(shown({"variables": before or {}}), shown({"variables": wanted or {}}), ["variables"])
     audit.record(actor, "group:update", group_resource(group), details={"name": ALL, **details})
     return group
 
 
-def _flush(group: ServerGroup) -> None:
-    name = group.name
+def _store(group: ServerGroup, changed: Mapping[str, Any]) -> None:
+    """Write a new or changed row in a savepoint of its own, so that a taken name leaves the unit of work usable.
+
+    The changes are made inside: opening a savepoint writes what waits already.
+    """
+    name = changed.get("name", group.name)
     try:
         with db.session.begin_nested():
+            for field, value in changed.items():
+                setattr(group, field, value)
+            db.session.add(group)
             db.session.flush()
     except IntegrityError as error:
         message = f"There is a group named '{name}' already. Choose another name, or edit that group."
