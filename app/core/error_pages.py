@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -39,11 +40,29 @@ def _database_error(error: DBAPIError) -> AppError:
     return Unavailable("The database cannot be reached just now. Nothing was changed. Try again in a moment.")
 
 
+# When each cause was told at length last: a database that is away would fill the log with the same traceback.
+_told: dict[str, float] = {}
+TELL_AGAIN_SECONDS = 60.0
+
+
+def _tell_database_trouble(error: Exception) -> None:
+    """Log what the database said: with its traceback once a minute for each cause, in one line otherwise."""
+    code = error.orig.args[0] if isinstance(error, DBAPIError) and error.orig is not None and error.orig.args else ""
+    cause = f"{error.__class__.__name__} {str(code)[:100]}".strip()
+    now = time.monotonic()
+    news = now - _told.get(cause, -TELL_AGAIN_SECONDS) >= TELL_AGAIN_SECONDS
+    if news:
+        if len(_told) > 100:
+            _told.clear()
+        _told[cause] = now
+    log.warning("database: %s", cause, exc_info=news and not isinstance(error, IntegrityError))
+
+
 def _as_app_error(error: Exception) -> AppError:
     if isinstance(error, AppError):
         return error
     if isinstance(error, OperationalError | InterfaceError | IntegrityError | PoolTimeout):
-        log.warning("database: %s", error.__class__.__name__, exc_info=not isinstance(error, IntegrityError))
+        _tell_database_trouble(error)
         if isinstance(error, DBAPIError):
             return _database_error(error)
         return Unavailable("All database connections are in use. Try again in a moment.", 2)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.core.actor import Actor
 from app.core.db import unit_of_work
 from app.core.errors import NotSignedIn
+from app.core.extensions import is_api_path
 from app.core.tenancy import enter_tenant, leave_scope
 
 Authenticator = Callable[[], Actor | None]
@@ -48,11 +49,24 @@ class PlatformFlask(Flask):
     def dispatch_request(self) -> ResponseReturnValue:
         """Wrap the view in its unit of work and tenant scope."""
         endpoint = request.endpoint or ""
-        if endpoint in self.unitless_endpoints or request.routing_exception is not None:
+        if request.routing_exception is not None:
+            self._recognise()
+            return super().dispatch_request()
+        if endpoint in self.unitless_endpoints:
             return super().dispatch_request()
         with self.request_unit():
             # The answer is made inside, so that lazy parts of a page fail here and not after the commit.
             return self.make_response(super().dispatch_request())
+
+    def _recognise(self) -> None:
+        """Find out who asks for an address that does not exist, so that the page about it has its navigation."""
+        if self.authenticator is None or is_api_path(request.path) or request.method not in READING:
+            return
+        try:
+            with unit_of_work(writes=False):
+                g.actor = self.authenticator()
+        except Exception:  # whatever is wrong with the sender: the answer is about the address
+            g.actor = None
 
     @contextmanager
     def request_unit(self) -> Iterator[None]:

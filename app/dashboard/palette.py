@@ -26,6 +26,9 @@ ACTIONS: tuple[tuple[str, str, Permission], ...] = (
     ("Add a server", "inventory.server_new", Permission.SERVER_EDIT),
     ("Upload a playbook", "playbooks.upload", Permission.PLAYBOOK_EDIT),
     ("Open a ticket", "tickets.ticket_new", Permission.TICKET_EDIT),
+    ("Ticket figures", "tickets.statistics", Permission.TICKET_VIEW),
+    ("Priority rules and targets of tickets", "tickets.rules", Permission.TICKET_VIEW),
+    ("Add a priority rule", "tickets.rule_new", Permission.TICKET_ADMIN),
     ("Make an API key", "accounts.me", Permission.API_KEY_OWN),
     ("Verify the audit log", "audit.index", Permission.AUDIT_VIEW),
 )

@@ -36,6 +36,7 @@ class Counts:
     since: datetime
     open_tickets: int
     critical_tickets: int
+    overdue_tickets: int
     servers: int
 
 
@@ -54,6 +55,7 @@ def counts(actor: Actor, since: datetime) -> Counts:
         since=since,
         open_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN)),
         critical_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN), Ticket.priority == TicketPriority.CRITICAL),
+        overdue_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN), Ticket.due_at < utc_now()),
         servers=_count(actor, Server, Server.is_active.is_(True)),
     )
 
@@ -72,10 +74,10 @@ def waiting_jobs(actor: Actor) -> Sequence[Job]:
 
 
 def urgent_tickets(actor: Actor) -> Sequence[Ticket]:
-    """Return the open tickets, worst first, then oldest."""
+    """Return the open tickets that nobody snoozed, worst first, then oldest."""
     require(actor, Permission.TICKET_VIEW)
     rank = case({priority: n for n, priority in enumerate(TicketPriority)}, value=Ticket.priority)
-    statement = scoped(actor, Ticket).where(Ticket.status.in_(OPEN))
+    statement = scoped(actor, Ticket).where(Ticket.status.in_(OPEN), Ticket.snoozed_until.is_(None))
     return db.session.scalars(statement.order_by(rank.desc(), Ticket.id).limit(TICKETS)).all()
 
 

@@ -148,6 +148,7 @@ def dashboard(**more: Any) -> dict[str, Any]:
             since=NOW - ago(hours=9),
             open_tickets=3,
             critical_tickets=1,
+            overdue_tickets=2,
             servers=248,
         ),
         "launches": LAUNCHES,
@@ -173,7 +174,16 @@ def dashboard(**more: Any) -> dict[str, Any]:
 page("dashboard/full", "dashboard/index.html")(dashboard)
 page("dashboard/empty", "dashboard/index.html")(
     lambda: dashboard(
-        counts=row(running=0, waiting=0, failed_since=0, since=NOW, open_tickets=0, critical_tickets=0, servers=1),
+        counts=row(
+            running=0,
+            waiting=0,
+            failed_since=0,
+            since=NOW,
+            open_tickets=0,
+            critical_tickets=0,
+            overdue_tickets=0,
+            servers=1,
+        ),
         launches=[],
         waiting=[],
         tickets=[],

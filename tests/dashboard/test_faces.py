@@ -166,3 +166,25 @@ def test_the_palette_finds_nothing_of_another_tenant(app: Flask, world: World) -
     other = World("beta")
     for text in ("web1", "#1", "T-1", "web server"):
         assert [item for item in items(app, other, text) if item["kind"] != "action"] == []
+
+
+def test_overdue_tickets_are_counted_and_snoozed_ones_are_not_shown_as_urgent(app: Flask, world: World) -> None:
+    finish(world)
+    client = client_of(app, world)
+    assert "overdue" not in client.get("/dashboard/live").text
+    set_rows(world, update(Ticket).values(due_at=utc_now() - timedelta(hours=1)))
+    page = client.get("/dashboard/live").text
+    assert ", 1 overdue" in page
+    assert "web.yml" in page.split("Open tickets")[1].split("Machinery")[0]
+    set_rows(world, update(Ticket).values(snoozed_until=utc_now() + timedelta(hours=1)))
+    assert "web.yml" not in client.get("/dashboard/live").text.split("Open tickets")[1].split("Machinery")[0]
+
+
+def test_what_failed_since_the_last_look_is_one_click_away(app: Flask, world: World) -> None:
+    finish(world)
+    client = client_of(app, world)
+    page = client.get("/").text
+    address = page.split('href="/jobs?status=failed')[1].split('"')[0].replace("&amp;", "&")
+    found = client.get(f"/jobs?status=failed{address}")
+    assert found.status_code == 200
+    assert "web1" in found.text
