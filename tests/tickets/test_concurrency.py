@@ -201,5 +201,6 @@ def test_similar_tickets_and_overdue_ones_are_found_by_index(app: Flask, world: 
     assert len(seen) >= 5
     with db.engine.connect() as connection:
         for statement, parameters in seen:
-            plan = str(connection.exec_driver_sql(word + statement, parameters).all())
+            rows = connection.exec_driver_sql(word + statement, parameters).all()
+            plan = " ".join(str(value) for row in rows for value in row)
             assert wanted in plan, f"{statement}\n{plan}"
