@@ -244,6 +244,8 @@ class Git:
         return done.output.strip()
 
     def _cannot_reach(self) -> str:
+        if self.url.scheme is Scheme.FILE:
+            return f"{self.url.path} cannot be read as a repository on this worker."
         return (
             f"{self.url.host}:{self.url.port} does not answer. Check the address, and whether this worker may reach it."
         )
@@ -274,6 +276,7 @@ class Git:
             "unreachable": self._cannot_reach(),
             "redirect": f"{host} redirects to another address, which is not followed. Give the final address.",
             "certificate": f"The certificate of {host} is not valid for the worker. Add its CA to the worker's store.",
+            "damaged": "The repository lacks objects or is damaged. Repair it on its server (git fsck).",
             "refused": "git refused this kind of address.",
         }[code]
 
@@ -306,6 +309,10 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "does not exist",
             "requested url returned error: 404",
         ),
+    ),
+    (
+        "damaged",
+        ("repository corruption", "unable to read", "bad object", "missing blob", "loose object", "packfile"),
     ),
     (
         "unreachable",

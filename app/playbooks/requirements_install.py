@@ -94,6 +94,8 @@ class Installer:
         target, home = place / "target", place / "home"
         target.mkdir()
         home.mkdir(mode=0o700)
+        settings_file = home / "ansible.cfg"
+        settings_file.touch()  # an empty one of our own: no other is looked for
         command = Path(sys.executable).with_name("ansible-galaxy")
         separator = ":" if item.kind == COLLECTION else ","
         wanted = f"{item.name}{separator}{item.version}" if item.version else item.name
@@ -108,7 +110,7 @@ class Installer:
                 "HOME": str(home),
                 "TMPDIR": str(home),
                 "LC_ALL": "C.UTF-8",
-                "ANSIBLE_CONFIG": "/dev/null",
+                "ANSIBLE_CONFIG": str(settings_file),
                 "ANSIBLE_HOME": str(home),
                 "ANSIBLE_LOCAL_TEMP": str(home),
                 "ANSIBLE_NOCOLOR": "1",

@@ -173,6 +173,8 @@ def test_a_galaxy_server_that_does_not_answer_is_said(
     made = _failing(sources, repository, "roles: [{name: geerlingguy.ntp, version: 2.6.0}]")
     assert made.last.error_code == "requirements"
     assert "cannot be had from http://127.0.0.1:9/" in (made.last.error_message or "")
+    assert "Traceback" not in (made.last.log or "")  # ansible-galaxy itself started
+    assert "Connection refused" in (made.last.log or ""), made.last.log
 
 
 @pytest.mark.parametrize(

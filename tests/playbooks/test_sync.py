@@ -153,14 +153,21 @@ def _remove_all(repository: Repository) -> None:
     subprocess.run(["rm", "-r", str(repository.path)], check=True)
 
 
+def _damage(repository: Repository) -> None:
+    repository.commit({"lost.txt": "these bytes get lost"})
+    oid = repository.git("rev-parse", "HEAD:lost.txt")
+    (repository.path / ".git/objects" / oid[:2] / oid[2:]).unlink()
+
+
 @pytest.mark.parametrize(
     ("happens", "code", "words"),
     [
         (_delete_branch, "no_branch", "has no branch 'main'"),
         (_remove_all, "not_found", "There is no repository"),
+        (_damage, "damaged", "lacks objects or is damaged"),
         (lambda repository: repository.commit({"big.bin": bytes(range(256)) * 33_000}), "too_big", "larger than"),
     ],
-    ids=["branch deleted", "repository gone", "file too large"],
+    ids=["branch deleted", "repository gone", "object lost", "file too large"],
 )
 @pytest.mark.database
 def test_what_goes_wrong_is_said_and_the_old_revision_stays_in_force(
