@@ -23,6 +23,7 @@ EACH = 6  # results of one kind
 # title, endpoint, permission; left out where no such page is wired
 ACTIONS: tuple[tuple[str, str, Permission], ...] = (
     ("Launch a playbook", "playbooks.index", Permission.JOB_LAUNCH),
+    ("Run a module on servers", "playbooks.adhoc", Permission.JOB_LAUNCH),
     ("Add a server", "inventory.server_new", Permission.SERVER_EDIT),
     ("Upload a playbook", "playbooks.upload", Permission.PLAYBOOK_EDIT),
     ("Open a ticket", "tickets.ticket_new", Permission.TICKET_EDIT),

@@ -52,7 +52,7 @@ def _read(form: MultiDict[str, str]) -> dict[str, Any]:
 def _typed(form: MultiDict[str, str]) -> dict[str, Any]:
     """Return what was typed, for showing the form again."""
     shown: dict[str, Any] = {
-        name: form.getlist(name) if name in ("server_ids", "tags") else form[name] for name in form
+        name: form.getlist(name) if name in ("server_ids", "groups", "tags") else form[name] for name in form
     }
     for name in ("check", "diff", "become"):
         shown.setdefault(name, "")
@@ -68,6 +68,7 @@ def _again(launch_uuid: str) -> dict[str, Any]:
         "module": old.get("module"),
         "arguments": json.dumps(arguments) if arguments else "",
         "server_ids": [str(server_id) for server_id in old.get("server_ids") or []],
+        "groups": [],
         "tags": [],
         "forks": old.get("forks", 5),
         "verbosity": str(old.get("verbosity", 0)),
