@@ -35,7 +35,7 @@ class Operation:
         """Return a body that would be accepted, as far as the tests know one; with ids of ``held``."""
         body = dict(BODIES.get(self.label, {}))
         for name in body if held else ():
-            if name.endswith("_ids"):
+            if name.endswith("_ids") and hasattr(held, name[:-1]):
                 body[name] = [getattr(held, name[:-1])]
             elif hasattr(held, name):
                 body[name] = getattr(held, name)
