@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from app.inventory import queries, queries_groups, service_import
 from app.inventory.import_report import ImportReport, Row
 from app.inventory.inventory_export import Wanted, as_ini, as_yaml, export_inventory
 from app.inventory.inventory_files import read_text
-from app.inventory.inventory_upload import read_upload
 from app.inventory.models import Server
 from app.inventory.models_groups import ServerGroup
 from tests.inventory.ansible_side import ansible_inventory
@@ -343,60 +341,6 @@ def test_the_api_is_dry_unless_told_otherwise_and_takes_files(http: Http) -> Non
     assert api.post(URL, json={"inventory": "x" * 5_300_000}).status_code == 422
     big = "# " + "x" * 3_000_000 + "\n" + text
     assert api.post(URL, json={"inventory": big}).status_code == 200
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in files.items():
-            archive.writestr(path, content)
-    return data.getvalue()
-
-
-def test_a_zip_brings_group_vars_and_host_vars_along() -> None:
-    found = read_upload(
-        "inventory.zip",
-        _zip(
-            {
-                "prod/hosts.ini": b"[web]\nw1 a=file\n[web:vars]\nb=file\n",
-                "prod/group_vars/web.yml": b"b: folder\n",
-                "prod/host_vars/w1/main.yml": b"a: folder\n",
-                "prod/group_vars/nosuch.yml": b"c: 1\n",
-            }
-        ),
-    )
-    assert found.hosts["w1"].variables["a"] == "folder" and found.groups["web"].variables["b"] == "folder"
-    assert any("nosuch" in warning for warning in found.warnings)
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"../hosts": b"a\n"},
-        {"/hosts": b"a\n"},
-        {"x/../../hosts": b"a\n"},
-        {"hosts": b"0" * 6_000_000},
-        {f"f{n}": b"" for n in range(2_001)},
-        {"README.md": b"nothing"},
-        {"/".join(["d"] * 5_000) + "/../x": b"a"},
-    ],
-)
-def test_t_zip_an_archive_that_climbs_out_or_swells_is_refused(files: dict[str, bytes]) -> None:
-    with pytest.raises(InvalidInput):
-        read_upload("x.zip", _zip(files))
-    with pytest.raises(InvalidInput):
-        read_upload("x.zip", _zip(files)[:-40])
-
-
-def test_t_zip_a_link_in_an_archive_is_refused() -> None:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        link = zipfile.ZipInfo("hosts")
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc/passwd")
-    with pytest.raises(InvalidInput) as caught:
-        read_upload("x.zip", data.getvalue())
-    assert "no plain file" in str(caught.value.errors)
 
 
 def test_hosts_that_are_there_already_cost_the_same_queries_for_any_number(admin: Actor, statements: Any) -> None:
