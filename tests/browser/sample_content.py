@@ -52,6 +52,8 @@ def project(**more: Any) -> SimpleNamespace:
         "engine": "old",
         "revision_id": 12,
         "approved_branch_by": 1,
+        "sync_error": f"The repository has no branch {XSS}.",
+        "sync_on_launch": True,
         "is_active": True,
         "version": 3,
     }
@@ -106,6 +108,11 @@ page("playbooks/project", "projects/project.html")(
         "sizes": {12: size_of(changes()), 11: size_of([])},
         "names": {1: "ada"},
         "engine": ENGINE,
+        "sync": None,
+        "is_syncing": False,
+        "offered": [row(fingerprint=f"SHA256:{'a' * 43}", key_type="ssh-ed25519")],
+        "offers": [row(path="site.yml", name=f"Site {XSS}", hosts="all", prompts=[{"name": "release"}])],
+        "missing": [playbook(4)],
     }
 )
 page("playbooks/revision", "projects/revision.html")(

@@ -13,6 +13,7 @@ from tests.browser import (
     sample_groups,
     sample_jobs,
     sample_servers,
+    sample_sources,
     sample_tickets,
     samples,
 )
@@ -21,7 +22,13 @@ from tests.browser.conftest import Watched
 
 pytestmark = pytest.mark.browser
 assert (
-    sample_accounts and sample_content and sample_groups and sample_jobs and sample_tickets and sample_servers
+    sample_accounts
+    and sample_content
+    and sample_groups
+    and sample_jobs
+    and sample_tickets
+    and sample_servers
+    and sample_sources
 )  # importing it fills samples.PAGES
 
 
