@@ -314,3 +314,21 @@ def test_bytes_changed_in_the_database_are_seen_when_the_source_is_asked_for(hou
         db.session.execute(text("UPDATE playbooks SET manifest_hash = :h"), {"h": "0" * 64})
     with pytest.raises(Conflict, match="do not match"), house.unit():
         service_approval.read_source(house.admin, playbook_id)
+
+
+def test_playbooks_are_found_by_tag_and_approval_on_every_database(house: House) -> None:
+    first, second = upload(house, "One", tags=["größe", "wild"]), upload(house, "Two", tags=["wilder", "100%"])
+    with house.unit():
+        service_approval.approve_playbook(house.admin, second)
+
+    def found(**wanted: object) -> list[int]:
+        with house.unit():
+            return [row.id for row in queries.list_playbooks(house.admin, **wanted).items]  # type: ignore[arg-type]
+
+    assert found(tag="größe") == [first]
+    assert found(tag="wild") == [first]
+    assert found(tag="100%") == [second]
+    assert found(tag="%") == []
+    assert found(approved=True) == [second]
+    assert found(approved=False) == [first]
+    assert found(sort="-name") == [second, first]
