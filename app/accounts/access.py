@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import true, update
 
 from app.accounts.models import ApiKey
 from app.accounts.sessions import revoke_sessions
@@ -15,7 +15,7 @@ def revoke_keys(user_id: int) -> int:
     """End all keys of a person from the next request on; return how many were active."""
     statement = (
         update(ApiKey)
-        .where(ApiKey.user_id == user_id, ApiKey.is_active.is_(True))
+        .where(ApiKey.user_id == user_id, ApiKey.is_active == true())
         .values(is_active=False, version=ApiKey.version + 1)
     )
     done = db.session.execute(statement.execution_options(synchronize_session=False))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, false, func, select, update
 
 from app.accounts.identity import Origin
 from app.accounts.models import SignInAttempt
@@ -34,7 +34,7 @@ def _failures(column: Any, value: Any) -> int:
     counted = db.session.scalar(
         select(func.count())
         .select_from(SignInAttempt)
-        .where(column == value, SignInAttempt.succeeded.is_(False), SignInAttempt.attempted_at > since)
+        .where(column == value, SignInAttempt.succeeded == false(), SignInAttempt.attempted_at > since)
     )
     return counted or 0
 

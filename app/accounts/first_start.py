@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import false, select, true
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.models import Membership, Tenant, User
@@ -48,13 +48,13 @@ def one_time_password() -> str:
 def system_actor(tenant_id: int) -> Actor:
     """Return the platform acting inside a tenant, as its ``system`` user. Inside an open unit of work."""
     with system_scope("find a tenant's system user"):
-        user_id = db.session.scalar(select(User.id).where(User.tenant_id == tenant_id, User.is_system.is_(True)))
+        user_id = db.session.scalar(select(User.id).where(User.tenant_id == tenant_id, User.is_system == true()))
     return Actor.system(tenant_id, user_id)
 
 
 def _exists() -> bool:
     with system_scope("first start"), unit_of_work(writes=False):
-        return db.session.scalar(select(User.id).where(User.is_system.is_(False)).limit(1)) is not None
+        return db.session.scalar(select(User.id).where(User.is_system == false()).limit(1)) is not None
 
 
 def make_system_user(tenant: Tenant) -> User:
@@ -79,7 +79,7 @@ def _make_everything(password_hash: str) -> None:
         tenant = Tenant(id=DEFAULT_TENANT, name="Default", slug="default")
         db.session.add(tenant)
         db.session.flush()
-    system = db.session.scalar(select(User).where(User.tenant_id == tenant.id, User.is_system.is_(True)))
+    system = db.session.scalar(select(User).where(User.tenant_id == tenant.id, User.is_system == true()))
     if system is None:
         system = make_system_user(tenant)
     admin = User(

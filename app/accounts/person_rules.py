@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, false, select, true
 
 from app.accounts.models import User
 from app.core.actor import Actor, Role, Via
@@ -55,8 +55,8 @@ def lock_admins(actor: Actor) -> list[int]:
     admins = select(User.id).where(
         User.tenant_id == actor.tenant_id,
         User.role == Role.ADMIN,
-        User.is_active.is_(True),
-        User.is_system.is_(False),
+        User.is_active == true(),
+        User.is_system == false(),
     )
     return list(db.session.scalars(admins.order_by(User.id).with_for_update()))
 
@@ -72,7 +72,7 @@ def keep_a_platform_admin(user: User) -> None:
     if not user.is_platform_admin:
         return
     with system_scope("the platform keeps an administrator"):
-        statement = select(User.id).where(User.is_platform_admin.is_(True), User.is_active.is_(True))
+        statement = select(User.id).where(User.is_platform_admin == true(), User.is_active == true())
         found = list(db.session.scalars(statement.order_by(User.id).with_for_update()))
     if user.id in found and len(found) < 2:
         raise Conflict(

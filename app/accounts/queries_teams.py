@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, true
 
 from app.accounts.models import User
 from app.accounts.models_teams import Team, TeamMember
@@ -33,7 +33,7 @@ def team_rows_of(actor: Actor, user_id: int | None) -> Sequence[Team]:
     if user_id is None:
         return []
     mine = select(TeamMember.team_id).where(TeamMember.tenant_id == actor.tenant_id, TeamMember.user_id == user_id)
-    statement = scoped(actor, Team).where(Team.is_active.is_(True), Team.id.in_(mine))
+    statement = scoped(actor, Team).where(Team.is_active == true(), Team.id.in_(mine))
     return db.session.scalars(statement.order_by(Team.name)).all()
 
 
@@ -51,7 +51,7 @@ def list_teams(
     require(actor, Permission.TEAM_VIEW)
     statement = scoped(actor, Team)
     if is_active is not None:
-        statement = statement.where(Team.is_active.is_(is_active))
+        statement = statement.where(Team.is_active == is_active)
     if text:
         columns = (Team.name, Team.description)
         statement = statement.where(or_(*(column.icontains(text.strip(), autoescape=True) for column in columns)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, false, func, or_, select, true
 
 from app.accounts.models import Plan, Tenant, User
 from app.core.actor import Actor
@@ -30,7 +30,7 @@ class TenantFilter:
 
 def inactive_tenants() -> Select[int]:
     """Return the subquery of deactivated tenants' ids: what does not start while its tenant is inactive."""
-    return select(Tenant.id).where(Tenant.is_active.is_(False))
+    return select(Tenant.id).where(Tenant.is_active == false())
 
 
 def list_tenants(
@@ -46,7 +46,7 @@ def list_tenants(
     require(actor, Permission.PLATFORM_ADMIN)
     statement = select(Tenant)
     if wanted.is_active is not None:
-        statement = statement.where(Tenant.is_active.is_(wanted.is_active))
+        statement = statement.where(Tenant.is_active == wanted.is_active)
     if wanted.plan is not None:
         statement = statement.where(Tenant.plan == wanted.plan)
     if wanted.text:
@@ -75,7 +75,7 @@ def count_people(actor: Actor, tenant_ids: Collection[int]) -> dict[int, int]:
     with system_scope("how many people each tenant has"):
         rows = db.session.execute(
             select(User.tenant_id, func.count().label("people"))
-            .where(User.tenant_id.in_(tenant_ids), User.is_active.is_(True), User.is_system.is_(False))
+            .where(User.tenant_id.in_(tenant_ids), User.is_active == true(), User.is_system == false())
             .group_by(User.tenant_id)
         ).all()
     return {row.tenant_id: row.people for row in rows}

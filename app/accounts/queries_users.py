@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, false, func, or_, select
 
 from app.accounts.models import ApiKey, SignInAttempt, User, UserSession
 from app.core.actor import Actor, Role
@@ -34,7 +34,7 @@ class UserFilter:
 
 
 def _people(actor: Actor) -> Select[User]:
-    return scoped(actor, User).where(User.is_system.is_(False))
+    return scoped(actor, User).where(User.is_system == false())
 
 
 def list_users(
@@ -52,7 +52,7 @@ def list_users(
     if wanted.role is not None:
         statement = statement.where(User.role == wanted.role)
     if wanted.is_active is not None:
-        statement = statement.where(User.is_active.is_(wanted.is_active))
+        statement = statement.where(User.is_active == wanted.is_active)
     if wanted.text:
         text = wanted.text.strip()
         columns = (User.username, User.email, User.first_name, User.last_name)
@@ -90,7 +90,7 @@ def locked_among(actor: Actor, user_ids: Collection[int]) -> set[int]:
         select(SignInAttempt.user_id)
         .where(
             SignInAttempt.user_id.in_(user_ids),
-            SignInAttempt.succeeded.is_(False),
+            SignInAttempt.succeeded == false(),
             SignInAttempt.attempted_at > since,
         )
         .group_by(SignInAttempt.user_id)
@@ -135,5 +135,5 @@ def list_keys(
     if user_id is not None:
         statement = statement.where(ApiKey.user_id == user_id)
     if is_active is not None:
-        statement = statement.where(ApiKey.is_active.is_(is_active))
+        statement = statement.where(ApiKey.is_active == is_active)
     return paginate(statement, ApiKey.id, page=page, page_size=page_size, after=after, sort=KEY_SORT.pick(sort))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import true
+
 from app.accounts import keys, queries
 from app.accounts.models import ApiKey
 from app.accounts.sessions import revoke_sessions
@@ -45,7 +47,7 @@ def create_api_key(
         raise InvalidInput(scopes=f"Your role cannot give: {', '.join(beyond)}.")
     if scopes is not None and not scopes:
         raise InvalidInput(scopes="Choose at least one scope, or leave the choice out for all of your role's.")
-    active = queries.own_keys(actor).where(ApiKey.is_active.is_(True)).limit(MAXIMUM_KEYS)
+    active = queries.own_keys(actor).where(ApiKey.is_active == true()).limit(MAXIMUM_KEYS)
     if len(db.session.scalars(active).all()) >= MAXIMUM_KEYS:
         raise Conflict(f"You have {MAXIMUM_KEYS} active keys. Revoke those that nobody uses, then make a new one.")
     prefix, text = keys.new_key()

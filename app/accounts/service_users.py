@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, false, select, update
 
 from app.accounts import former_passwords, queries_users
 from app.accounts.access import end_access
@@ -169,7 +169,7 @@ def unlock_user(actor: Actor, user_id: int) -> User:
 def _forget_failures(user_id: int) -> int:
     done = db.session.execute(
         delete(SignInAttempt)
-        .where(SignInAttempt.user_id == user_id, SignInAttempt.succeeded.is_(False))
+        .where(SignInAttempt.user_id == user_id, SignInAttempt.succeeded == false())
         .execution_options(synchronize_session=False)
     )
     return int(getattr(done, "rowcount", 0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, true, update
 
 from app.accounts import attempts, trail
 from app.accounts.attempts import Attempt
@@ -97,7 +97,7 @@ def sign_in(username: str, password: str, origin: Origin) -> str:
         # Compare and set: a password or state that changed since the first look wins.
         done = db.session.execute(
             update(User)
-            .where(User.id == user.id, User.password_hash == user.password_hash, User.is_active.is_(True))
+            .where(User.id == user.id, User.password_hash == user.password_hash, User.is_active == true())
             .values(last_login=database_now(), password_hash=fresh_hash)
             .execution_options(synchronize_session=False)
         )

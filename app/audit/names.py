@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Table, select
 
 from app.core.actor import Actor
+from app.core.column_types import can_hold
 from app.core.db import Model, db
 
 NAME_LIMIT = 200  # things of one kind that a text may name
@@ -82,7 +83,7 @@ def ids_named(actor: Actor, text: str) -> dict[str, list[int]]:
     named: dict[str, list[int]] = {}
     for resource_type, kind in KINDS.items():
         found = _table(kind)
-        if found is None:
+        if found is None or not can_hold(found.c[kind.name].type, text):
             continue
         statement = select(found.c.id).where(
             _of_tenant(found, actor), found.c[kind.name].icontains(text, autoescape=True)

@@ -36,6 +36,12 @@ def ascii_binary(length: int) -> types.TypeEngine[str]:
     return String(length).with_variant(binary, "mysql", "mariadb")
 
 
+def can_hold(column_type: types.TypeEngine[Any], text: str) -> bool:
+    """Say whether a column can hold ``text``: MySQL refuses to compare ASCII with other letters (error 1267)."""
+    variant = column_type.dialect_impl(mysql.dialect())
+    return text.isascii() or getattr(variant, "charset", None) != "ascii"
+
+
 class UTCDateTime(types.TypeDecorator[datetime]):
     """DATETIME(6) that takes and gives aware UTC moments; a naive one is refused with ValueError."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -64,7 +64,7 @@ def _search(actor: Actor, text: str) -> Iterator[Found]:
             yield Found(server.hostname, subtitle, "server", "inventory.server", {"server_id": server.id})
     if can(actor, Permission.PLAYBOOK_VIEW):
         playbooks = scoped(actor, Playbook).where(
-            Playbook.is_active.is_(True), Playbook.name.icontains(text, autoescape=True)
+            Playbook.is_active == true(), Playbook.name.icontains(text, autoescape=True)
         )
         for playbook in db.session.scalars(playbooks.order_by(Playbook.name).limit(EACH)):
             values: dict[str, int | str] = {"playbook_id": playbook.id}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, false, func, select, true
 
 from app.core.actor import Actor
 from app.core.clock import utc_now
@@ -56,7 +56,7 @@ def counts(actor: Actor, since: datetime) -> Counts:
         open_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN)),
         critical_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN), Ticket.priority == TicketPriority.CRITICAL),
         overdue_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN), Ticket.due_at < utc_now()),
-        servers=_count(actor, Server, Server.is_active.is_(True)),
+        servers=_count(actor, Server, Server.is_active == true()),
     )
 
 
@@ -96,7 +96,7 @@ def first_steps(actor: Actor) -> Steps | None:
     if db.session.scalar(scoped(actor, Launch).with_only_columns(Launch.id).limit(1)) is not None:
         return None
     server = db.session.scalar(
-        scoped(actor, Server).with_only_columns(Server.id).where(Server.is_controller.is_(False)).limit(1)
+        scoped(actor, Server).with_only_columns(Server.id).where(Server.is_controller == false()).limit(1)
     )
     playbook = db.session.scalar(scoped(actor, Playbook).with_only_columns(Playbook.id).limit(1))
     return Steps(server is not None, playbook is not None, False)
@@ -106,7 +106,7 @@ def oldest_due_ticket() -> datetime | None:
     """Return when the oldest job of this tenant ended whose ticket is overdue by a minute: the keeper is away."""
     return db.session.scalar(
         select(Job.completed_at)
-        .where(Job.ticket_due.is_(True), Job.completed_at < utc_now() - timedelta(minutes=1))
+        .where(Job.ticket_due == true(), Job.completed_at < utc_now() - timedelta(minutes=1))
         .order_by(Job.id)
         .limit(1)
     )

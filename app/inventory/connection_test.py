@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import CursorResult, or_, select, true, update
 
 from app.audit import service as audit
 from app.core import queue
@@ -174,7 +174,7 @@ def _take(server_id: int) -> tuple[HostConnection, list[Known]] | None:
             update(Server)
             .where(
                 Server.id == server_id,
-                Server.is_active.is_(True),
+                Server.is_active == true(),
                 Server.test_requested_at.is_not(None),
                 or_(
                     Server.test_started_at.is_(None),
@@ -246,7 +246,7 @@ def overdue_tests(limit: int = 100) -> list[int]:
             select(Server.id)
             .where(
                 Server.test_requested_at < now - timedelta(seconds=RING_AGAIN_SECONDS),
-                Server.is_active.is_(True),
+                Server.is_active == true(),
                 or_(Server.test_started_at.is_(None), Server.test_started_at < lost),
             )
             .order_by(Server.test_requested_at)

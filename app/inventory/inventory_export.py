@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
+from sqlalchemy import false, true
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -53,7 +54,7 @@ def export_inventory(actor: Actor, wanted: Wanted) -> Exported:
     Raises InvalidInput for an unknown group or more than 10,000 servers. Never holds a password.
     """
     require(actor, Permission.SERVER_VIEW)
-    statement = scoped(actor, Server).where(Server.is_active.is_(True), Server.is_controller.is_(False))
+    statement = scoped(actor, Server).where(Server.is_active == true(), Server.is_controller == false())
     if wanted.group:
         below = queries_groups.read_nesting(actor.tenant_id).below(queries_groups.find_groups(actor, [wanted.group]))
         statement = statement.where(Server.id.in_(queries_groups.servers_in(actor.tenant_id, below)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, or_, select, true
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -96,7 +96,7 @@ def _filtered(actor: Actor, wanted: ServerFilter) -> Select[Server]:
     if wanted.os_type:
         statement = statement.where(Server.os_type == wanted.os_type.lower())
     if wanted.is_active is not None:
-        statement = statement.where(Server.is_active.is_(wanted.is_active))
+        statement = statement.where(Server.is_active == wanted.is_active)
     if wanted.environment:
         statement = statement.where(Server.environment == wanted.environment.lower())
     if wanted.connection is not None:
@@ -190,7 +190,7 @@ def list_jump_host_choices(actor: Actor, limit: int = 200) -> list[tuple[int, st
         select(Server.id, Server.hostname)
         .where(
             Server.tenant_id == actor.tenant_id,
-            Server.is_active.is_(True),
+            Server.is_active == true(),
             Server.connection == Connection.SSH,
             or_(Server.id.in_(used), Server.id.in_(tagged)),
         )
@@ -213,7 +213,7 @@ def list_behind(actor: Actor, server_id: int, limit: int = 5) -> list[str]:
             .where(
                 Server.tenant_id == actor.tenant_id,
                 Server.jump_host_id == server_id,
-                Server.is_active.is_(True),
+                Server.is_active == true(),
             )
             .order_by(Server.id)
             .limit(limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select, true
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -138,7 +138,7 @@ def count_members(actor: Actor, group_ids: Collection[int]) -> dict[int, int]:
         .where(
             ServerGroupMember.tenant_id == actor.tenant_id,
             ServerGroupMember.group_id.in_(group_ids),
-            Server.is_active.is_(True),
+            Server.is_active == true(),
         )
         .group_by(ServerGroupMember.group_id)
     )
@@ -182,7 +182,7 @@ def memberships(tenant_id: int, server_ids: Collection[int]) -> dict[int, list[i
 def has_own_machine(actor: Actor, group_ids: Collection[int]) -> bool:
     """Say whether one of the platform's own machines (controller, local connection) is in any of the groups."""
     require(actor, Permission.SERVER_VIEW)
-    own = or_(Server.is_controller.is_(True), Server.connection == Connection.LOCAL)
+    own = or_(Server.is_controller == true(), Server.connection == Connection.LOCAL)
     statement = scoped(actor, Server).where(Server.id.in_(servers_in(actor.tenant_id, group_ids)), own)
     return db.session.scalar(statement.with_only_columns(Server.id).limit(1)) is not None
 
@@ -236,7 +236,7 @@ def find_named_servers(actor: Actor, words: Sequence[str]) -> tuple[list[int], l
     names = [word for word in words if "*" not in word]
     if len(names) > 1_000 or len(patterns) > 20:
         raise InvalidInput(names="At most 1,000 names and 20 patterns at once.")
-    active = scoped(actor, Server).where(Server.is_active.is_(True))
+    active = scoped(actor, Server).where(Server.is_active == true())
     rows = db.session.execute(
         active.with_only_columns(Server.id, Server.hostname).where(Server.active_hostname.in_(names))
     ).all()

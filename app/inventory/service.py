@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, true
 from sqlalchemy.exc import IntegrityError
 
 from app.audit import service as audit
@@ -133,7 +133,7 @@ def list_reasons_to_stay(actor: Actor, server: Server) -> list[str]:
 def ensure_controller(actor: Actor) -> Server:
     """Make the platform's own machine a server of the actor's tenant, once; for the first start."""
     require(actor, Permission.SERVER_ADMIN)
-    found = db.session.scalar(scoped(actor, Server).where(Server.is_controller.is_(True)).limit(1))
+    found = db.session.scalar(scoped(actor, Server).where(Server.is_controller == true()).limit(1))
     if found is not None:
         return found
     server = Server(

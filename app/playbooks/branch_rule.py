@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from app.accounts.models import User
 from app.audit import service as audit
@@ -46,7 +46,7 @@ def approve_by_rule(actor: Actor, project: PlaybookProject, revision: ProjectRev
     playbooks = db.session.scalars(
         scoped(actor, Playbook).where(
             Playbook.project_id == project.id,
-            Playbook.is_active.is_(True),
+            Playbook.is_active == true(),
             Playbook.manifest_hash == revision.manifest_hash,
         )
     ).all()
@@ -84,7 +84,7 @@ def _owner(actor: Actor, project: PlaybookProject) -> User | None:
         select(User).where(
             User.tenant_id == actor.tenant_id,
             User.id == project.approved_branch_by,
-            User.is_active.is_(True),
+            User.is_active == true(),
             User.role == Role.ADMIN,
         )
     )

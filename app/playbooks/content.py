@@ -185,6 +185,8 @@ def read_revision(tenant_id: int, revision_id: int) -> Sequence[StoredFile]:
 
 def read_file(actor: Actor, revision_id: int, path: str) -> bytes:
     """Return the bytes of one file of a revision; NotFound when it has no such file."""
+    if not path.isascii():  # paths are kept in ASCII, and MySQL refuses to compare others with them
+        raise NotFound(f"The file {path}")
     data = db.session.scalar(
         select(PlaybookContent.data)
         .join(ProjectFile, ProjectFile.content_id == PlaybookContent.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, String, cast, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, String, cast, exists, false, func, not_, or_, select, true
 
 from app.accounts.models import User
 from app.core.actor import Actor, Role
@@ -109,7 +109,7 @@ def list_playbooks(
     require(actor, Permission.PLAYBOOK_VIEW)
     statement = scoped(actor, Playbook)
     if active is not None:
-        statement = statement.where(Playbook.is_active.is_(active))
+        statement = statement.where(Playbook.is_active == active)
     if project_id is not None:
         statement = statement.where(Playbook.project_id == project_id)
     if tag:
@@ -172,7 +172,7 @@ def playbooks_by_project(actor: Actor, project_ids: Iterable[int]) -> dict[int, 
     found: dict[int, list[Playbook]] = {project_id: [] for project_id in wanted}
     if not wanted:
         return found
-    statement = scoped(actor, Playbook).where(Playbook.project_id.in_(wanted), Playbook.is_active.is_(True))
+    statement = scoped(actor, Playbook).where(Playbook.project_id.in_(wanted), Playbook.is_active == true())
     for row in db.session.scalars(statement.order_by(Playbook.project_id, Playbook.name).limit(1000)):
         found[row.project_id].append(row)
     return found
@@ -213,8 +213,8 @@ def approver_names(actor: Actor, limit: int = 3) -> list[str]:
             .where(
                 User.tenant_id == actor.tenant_id,
                 User.role == Role.ADMIN,
-                User.is_active.is_(True),
-                User.is_system.is_(False),
+                User.is_active == true(),
+                User.is_system == false(),
             )
             .order_by(User.username)
             .limit(limit)
@@ -229,7 +229,7 @@ def search_playbooks(actor: Actor, text: str, limit: int = 8) -> Sequence[Playbo
         return []
     return db.session.scalars(
         scoped(actor, Playbook)
-        .where(Playbook.is_active.is_(True), Playbook.name.like(like(text), escape="!"))
+        .where(Playbook.is_active == true(), Playbook.name.like(like(text), escape="!"))
         .order_by(Playbook.name)
         .limit(max(1, min(limit, 20)))
     ).all()

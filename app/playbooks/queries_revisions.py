@@ -148,7 +148,7 @@ def _contents(actor: Actor, hashes: set[str]) -> dict[str, bytes]:
 
 def read_files(actor: Actor, revision: ProjectRevision, paths: Iterable[str]) -> dict[str, bytes]:
     """Return the bytes of some files of a revision by path, without those over MAX_FILE_BYTES (one query)."""
-    wanted = list(paths)
+    wanted = [path for path in paths if path.isascii()]  # no other is kept, and MySQL refuses to compare
     if not wanted:
         return {}
     rows = db.session.execute(

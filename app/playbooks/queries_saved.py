@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import false, or_, select, true
 
 from app.accounts.models import User
 from app.accounts.models_teams import Team
@@ -53,7 +53,7 @@ def list_saved(actor: Actor, narrow: SavedFilter, *, sort: str | None = None, **
         if value is not None:
             statement = statement.where(column == value)
     if narrow.active is not None:
-        statement = statement.where(SavedLaunch.is_active.is_(narrow.active))
+        statement = statement.where(SavedLaunch.is_active == narrow.active)
     if narrow.q:
         found = like(narrow.q)
         statement = statement.where(
@@ -156,7 +156,7 @@ def people(actor: Actor) -> list[tuple[int, str, str]]:
     """Return id, name and role of the active people of the tenant, by name, at most 500; for giving rights."""
     rows = db.session.execute(
         select(User.id, User.username, User.role)
-        .where(User.tenant_id == actor.tenant_id, User.is_active.is_(True), User.is_system.is_(False))
+        .where(User.tenant_id == actor.tenant_id, User.is_active == true(), User.is_system == false())
         .order_by(User.username)
         .limit(500)
     )
@@ -167,7 +167,7 @@ def teams(actor: Actor) -> list[tuple[str, str]]:
     """Return UUID and name of the active teams, by name, at most 500; for giving rights."""
     rows = db.session.execute(
         select(Team.uuid, Team.name)
-        .where(Team.tenant_id == actor.tenant_id, Team.is_active.is_(True))
+        .where(Team.tenant_id == actor.tenant_id, Team.is_active == true())
         .order_by(Team.name)
         .limit(500)
     )

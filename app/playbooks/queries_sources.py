@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import true
 from sqlalchemy.orm import undefer
 
 from app.core.actor import Actor
@@ -49,7 +50,7 @@ def missing_playbooks(actor: Actor, project: PlaybookProject) -> Sequence[Playbo
     require(actor, Permission.PLAYBOOK_VIEW)
     return db.session.scalars(
         scoped(actor, Playbook)
-        .where(Playbook.project_id == project.id, Playbook.missing_since.is_not(None), Playbook.is_active.is_(True))
+        .where(Playbook.project_id == project.id, Playbook.missing_since.is_not(None), Playbook.is_active == true())
         .order_by(Playbook.name)
     ).all()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from app.core.db import db
 from app.inventory import values
@@ -61,7 +61,7 @@ def hosts_for_run(tenant_id: int, server_ids: Sequence[int]) -> RunHosts:
     """
     servers = db.session.scalars(
         select(Server)
-        .where(Server.tenant_id == tenant_id, Server.id.in_(server_ids), Server.is_active.is_(True))
+        .where(Server.tenant_id == tenant_id, Server.id.in_(server_ids), Server.is_active == true())
         .order_by(Server.hostname)
     ).all()
     if not servers:

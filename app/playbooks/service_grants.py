@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import false, select, true
 
 from app.accounts.models import User
 from app.accounts.models_teams import Team
@@ -86,15 +86,15 @@ def _record(actor: Actor, event: str, saved: SavedLaunch, row: SavedLaunchGrant,
 
 
 def _active_user(actor: Actor, user_id: int) -> User:
-    statement = select(User).where(User.tenant_id == actor.tenant_id, User.id == user_id, User.is_active.is_(True))
-    found = db.session.scalar(statement.where(User.is_system.is_(False)))
+    statement = select(User).where(User.tenant_id == actor.tenant_id, User.id == user_id, User.is_active == true())
+    found = db.session.scalar(statement.where(User.is_system == false()))
     if found is None:
         raise NotFound("This person")
     return found
 
 
 def _active_team(actor: Actor, team_uuid: str) -> Team:
-    found = db.session.scalar(scoped(actor, Team).where(Team.uuid == team_uuid, Team.is_active.is_(True)))
+    found = db.session.scalar(scoped(actor, Team).where(Team.uuid == team_uuid, Team.is_active == true()))
     if found is None:
         raise NotFound("This team")
     return found

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import false, func, or_, select, true
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -86,9 +86,9 @@ def _by_ids(actor: Actor, ids: Sequence[int]) -> Sequence[Server]:
 
 
 def _matching(actor: Actor, selection: Selection) -> Sequence[Server]:
-    statement = scoped(actor, Server).where(Server.is_active.is_(True))
+    statement = scoped(actor, Server).where(Server.is_active == true())
     if not can(actor, Permission.SERVER_ADMIN):
-        statement = statement.where(Server.is_controller.is_(False), Server.connection != Connection.LOCAL)
+        statement = statement.where(Server.is_controller == false(), Server.connection != Connection.LOCAL)
     wanted = []
     if selection.environment:
         wanted.append(Server.environment == selection.environment.lower())
@@ -149,16 +149,16 @@ def launch_choices(actor: Actor) -> dict[str, Any]:
     ``groups`` (their names) and ``groups_of`` (names by server id; of the servers that are offered).
     """
     require(actor, Permission.JOB_LAUNCH)
-    active = scoped(actor, Server).where(Server.is_active.is_(True))
+    active = scoped(actor, Server).where(Server.is_active == true())
     if not can(actor, Permission.SERVER_ADMIN):
-        active = active.where(Server.is_controller.is_(False), Server.connection != Connection.LOCAL)
+        active = active.where(Server.is_controller == false(), Server.connection != Connection.LOCAL)
     servers = db.session.scalars(active.order_by(Server.hostname).limit(OFFERED)).all()
     count = db.session.scalar(
         select(func.count()).select_from(active.with_only_columns(Server.id).limit(COUNT_CAP).subquery())
     )
     environments = db.session.scalars(
         select(Server.environment)
-        .where(Server.tenant_id == actor.tenant_id, Server.is_active.is_(True), Server.environment.is_not(None))
+        .where(Server.tenant_id == actor.tenant_id, Server.is_active == true(), Server.environment.is_not(None))
         .distinct()
         .order_by(Server.environment)
         .limit(OFFERED)
@@ -186,9 +186,9 @@ def choices_with(actor: Actor, server_ids: Sequence[int]) -> tuple[dict[str, Any
     choices = launch_choices(actor)
     offered = {server.id for server in choices["servers"]}
     missing = [server_id for server_id in dict.fromkeys(server_ids) if server_id not in offered and server_id < 2**31]
-    active = scoped(actor, Server).where(Server.is_active.is_(True), Server.id.in_(missing))
+    active = scoped(actor, Server).where(Server.is_active == true(), Server.id.in_(missing))
     if not can(actor, Permission.SERVER_ADMIN):
-        active = active.where(Server.is_controller.is_(False), Server.connection != Connection.LOCAL)
+        active = active.where(Server.is_controller == false(), Server.connection != Connection.LOCAL)
     more = db.session.scalars(active.order_by(Server.hostname)).all() if missing else []
     choices["servers"] = [*more, *choices["servers"]]
     return choices, len(missing) - len(more)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from sqlalchemy import select
+from sqlalchemy import false, select, true
 
 from app import create_app
 from app.accounts.models import User
@@ -26,7 +26,7 @@ DAYS = 1  # should the demo be killed before it revokes the key
 def _administrator() -> Actor:
     """Return the oldest active administrator of the default tenant, acting from the command line."""
     with tenant_scope(DEFAULT_TENANT), unit_of_work(writes=False):
-        statement = select(User).where(User.is_active.is_(True), User.is_system.is_(False), User.role == Role.ADMIN)
+        statement = select(User).where(User.is_active == true(), User.is_system == false(), User.role == Role.ADMIN)
         user = db.session.scalar(statement.order_by(User.id).limit(1))
         if user is None:
             raise StartError("There is no active administrator whom the demo could act for: make one, then try again.")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, select, true
 
 from app.accounts.models import User
 from app.core.db import db
@@ -101,7 +101,7 @@ def active_person(user_id: int) -> str | None:
     tenant_id = current_tenant_id()
     return db.session.scalar(
         select(User.username).where(
-            User.id == user_id, User.tenant_id == tenant_id, User.is_active, User.is_system.is_(False)
+            User.id == user_id, User.tenant_id == tenant_id, User.is_active, User.is_system == false()
         )
     )
 
@@ -220,7 +220,7 @@ def launch_is_narrowed(launch_id: int) -> bool:
 def due_jobs(limit: int) -> list[tuple[int, int]]:
     """Return (tenant_id, run_id) of runs whose failed jobs wait for their ticket, oldest first; across tenants."""
     rows = db.session.execute(
-        select(Job.tenant_id, Job.run_id).where(Job.ticket_due.is_(True)).order_by(Job.id).limit(limit)
+        select(Job.tenant_id, Job.run_id).where(Job.ticket_due == true()).order_by(Job.id).limit(limit)
     )
     return list(dict.fromkeys((tenant_id, run_id) for tenant_id, run_id in rows))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, false, func, or_, select
 
 from app.accounts.models import User
 from app.core.actor import Actor
@@ -219,7 +219,7 @@ def names_of_users(ids: set[int | None]) -> dict[int, str]:
 
 def possible_assignees(actor: Actor) -> Sequence[User]:
     """Return the active people of the tenant by name, 500 at most."""
-    statement = scoped(actor, User).where(User.is_active, User.is_system.is_(False))
+    statement = scoped(actor, User).where(User.is_active, User.is_system == false())
     return db.session.scalars(statement.order_by(User.username).limit(500)).all()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -65,7 +65,7 @@ def active_rules() -> list[Rule]:
     """Return the current tenant's active rules in their order; one query."""
     rows = db.session.scalars(
         select(TicketRule)
-        .where(TicketRule.is_active.is_(True))
+        .where(TicketRule.is_active == true())
         .order_by(TicketRule.position, TicketRule.id)
         .limit(RULE_LIMIT)
     )

@@ -101,3 +101,14 @@ def test_every_relationship_says_that_it_loads_nothing_by_itself() -> None:
                 if not (lazy and isinstance(lazy[0], ast.Constant) and lazy[0].value in {"raise", "write_only"}):
                     wrong.append(place(path, call))
     assert not wrong, 'write lazy="raise"; queries say what they load'
+
+
+def test_no_condition_asks_whether_a_column_is_true_or_false() -> None:
+    # MySQL looks up `is_active = true` in an index, but not `is_active IS true`.
+    wrong = []
+    for path in app_modules():
+        for call in calls(tree(path)):
+            is_null = len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and call.args[0].value is None
+            if called_name(call).split(".")[-1] in ("is_", "is_not") and not is_null:
+                wrong.append(f"{place(path, call)} compare with == and sqlalchemy.true() or false()")
+    assert not wrong, "\n".join(wrong)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Watched
-from tests.browser.test_story import PATIENCE, sign_in
+from tests.browser.test_story import sign_in
 from tests.support.git_repositories import Repository
 from tests.support.hosts import SshHosts
 from tests.support.stack import Stack

@@ -172,7 +172,9 @@ def test_t_zip_an_encrypted_member_and_an_odd_method_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"PK", b"PK\x03\x04" + b"x" * 100, b"\x1f\x8b" + b"x" * 100, gzip.compress(b"x"), b"MZ" * 200]
+    "data",
+    [b"", b"PK", b"PK\x03\x04" + b"x" * 100, b"\x1f\x8b" + b"x" * 100, gzip.compress(b"x"), b"MZ" * 200],
+    ids=["nothing", "two letters", "zip head", "gzip head", "gzip of a letter", "program"],
 )
 def test_what_is_no_archive_is_said_to_be_none(data: bytes) -> None:
     refusal(data)
