@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, false, func, select, true
+from sqlalchemy import ColumnElement, false, func, literal, select, true, union_all
 
 from app.core.actor import Actor
 from app.core.clock import utc_now
@@ -76,9 +76,20 @@ def waiting_jobs(actor: Actor) -> Sequence[Job]:
 def urgent_tickets(actor: Actor) -> Sequence[Ticket]:
     """Return the open tickets that nobody snoozed, worst first, then oldest."""
     require(actor, Permission.TICKET_VIEW)
-    rank = case({priority: n for n, priority in enumerate(TicketPriority)}, value=Ticket.priority)
-    statement = scoped(actor, Ticket).where(Ticket.status.in_(OPEN), Ticket.snoozed_until.is_(None))
-    return db.session.scalars(statement.order_by(rank.desc(), Ticket.id).limit(TICKETS)).all()
+    # For each status and priority an index holds the oldest in order; sorting all that are open would read them all.
+    oldest = [
+        scoped(actor, Ticket)
+        .with_only_columns(Ticket.id, literal(rank).label("rank"))
+        .where(Ticket.status == status, Ticket.priority == priority, Ticket.snoozed_until.is_(None))
+        .order_by(Ticket.id)
+        .limit(TICKETS)
+        .subquery()
+        for rank, priority in enumerate(TicketPriority)
+        for status in OPEN
+    ]
+    worst = union_all(*[select(few.c.id, few.c.rank) for few in oldest]).subquery()
+    statement = scoped(actor, Ticket).join(worst, worst.c.id == Ticket.id)
+    return db.session.scalars(statement.order_by(worst.c.rank.desc(), Ticket.id).limit(TICKETS)).all()
 
 
 @dataclass(frozen=True, slots=True)

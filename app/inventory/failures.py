@@ -47,6 +47,11 @@ NETWORK = re.compile(
 )
 
 
+def is_about_host_key(finished: Finished) -> bool:
+    """Say whether ssh went no further because of the key that the server showed."""
+    return re.search(r"Host key verification failed|IDENTIFICATION|no matching host key", finished.error) is not None
+
+
 def changed(*, was: str, now: str) -> Result:
     """A key other than the accepted one: loud, and nothing was signed in to."""
     return (
@@ -58,10 +63,13 @@ def changed(*, was: str, now: str) -> Result:
 
 def unreachable(connection: HostConnection, reason: str) -> str:
     """Advice for a server that does not answer."""
-    return (
+    text = (
         f"{connection.ansible_host} port {connection.port} cannot be reached from the worker ({reason}). "
         "Check the address, the port, the firewall and that sshd runs."
     )
+    if reason == "connection closed":
+        text += " After failed sign-ins sshd may shut the worker out for some seconds: wait half a minute, test again."
+    return text
 
 
 def _reason(text: str) -> str:

@@ -35,6 +35,7 @@ class Server(TenantOwned, HasUuid, Versioned, Timestamped, Model):
         UniqueConstraint("tenant_id", "active_hostname"),
         Index(None, "tenant_id", "ip_address"),
         Index(None, "tenant_id", "is_active", "environment"),
+        Index(None, "tenant_id", "environment"),
         Index(None, "tenant_id", "hostname"),
         Index(None, "tenant_id", "connection"),
         Index(None, "tenant_id", "os_type"),

@@ -15,6 +15,7 @@ from app.core.pagination import COUNT_CAP, Page, paginate
 from app.core.permissions import Permission, require
 from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
+from app.core.words_in_use import words_in_use
 from app.inventory.models import Connection, HostKey, Server, ServerTag
 from app.inventory.models_kept import ServerFactValue, ServerLastJob
 
@@ -151,11 +152,10 @@ def list_by_ids(actor: Actor, server_ids: Sequence[int]) -> Sequence[Server]:
 def list_words(actor: Actor) -> dict[str, list[str]]:
     """Return what filters and forms offer: ``environments`` and ``os_types`` in use, at most 100 of each."""
     require(actor, Permission.SERVER_VIEW)
-    found = {}
-    for name, column in (("environments", Server.environment), ("os_types", Server.os_type)):
-        statement = select(column).where(Server.tenant_id == actor.tenant_id, column.is_not(None))
-        found[name] = [str(word) for word in db.session.scalars(statement.distinct().order_by(column).limit(100))]
-    return found
+    return {
+        name: words_in_use(column, Server.tenant_id == actor.tenant_id, limit=100)
+        for name, column in (("environments", Server.environment), ("os_types", Server.os_type))
+    }
 
 
 def get_server(actor: Actor, server_id: int) -> Server:

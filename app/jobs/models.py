@@ -28,6 +28,7 @@ class Launch(TenantOwned, HasUuid, Created, Model):
         Index(None, "tenant_id", "created_at"),
         Index(None, "tenant_id", "origin_uuid", "id"),
         Index(None, "tenant_id", "source", "id"),
+        Index(None, "tenant_id", "kind", "id"),
         Index(None, "tenant_id", "title"),
         tenant_key("relaunch_of", "launches"),
     )
@@ -132,6 +133,7 @@ class Job(TenantOwned, Created, Model):
         Index(None, "tenant_id", "launch_id", "status"),
         Index(None, "ticket_due", "id"),
         Index(None, "tenant_id", "failure_code", "id"),
+        Index(None, "tenant_id", "kind", "id"),
         tenant_key("playbook_id", "playbooks"),
         tenant_key("server_id", "servers"),
         tenant_key("run_id", "runs"),

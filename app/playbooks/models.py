@@ -207,6 +207,7 @@ class Playbook(TenantOwned, Versioned, Timestamped, Model):
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "active_name"),
         Index(None, "tenant_id", "name"),
+        Index(None, "tenant_id", "is_active", "id"),
         Index(None, "tenant_id", "project_id"),
         tenant_key("project_id", "playbook_projects"),
     )

@@ -17,6 +17,7 @@ from app.core.pagination import COUNT_CAP
 from app.core.permissions import Permission, can, require
 from app.core.runtime import settings
 from app.core.tenancy import scoped
+from app.core.words_in_use import words_in_use
 from app.inventory import queries_groups
 from app.inventory.for_run import load_launchable
 from app.inventory.groups_for_run import group_names_of
@@ -27,6 +28,7 @@ MAX_PATTERNS = 100
 MAX_BEFORE_LIMIT = 20_000  # servers among which a limit looks
 NOTHING_CHOSEN = "Choose at least one server, a group, a tag or an environment."
 OFFERED = 500
+WORDS = 200  # environments and tags offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +158,9 @@ def launch_choices(actor: Actor) -> dict[str, Any]:
     count = db.session.scalar(
         select(func.count()).select_from(active.with_only_columns(Server.id).limit(COUNT_CAP).subquery())
     )
-    environments = db.session.scalars(
-        select(Server.environment)
-        .where(Server.tenant_id == actor.tenant_id, Server.is_active == true(), Server.environment.is_not(None))
-        .distinct()
-        .order_by(Server.environment)
-        .limit(OFFERED)
-    ).all()
-    tags = db.session.scalars(
-        select(ServerTag.tag)
-        .where(ServerTag.tenant_id == actor.tenant_id)
-        .distinct()
-        .order_by(ServerTag.tag)
-        .limit(OFFERED)
-    ).all()
+    of_tenant = Server.tenant_id == actor.tenant_id
+    environments = words_in_use(Server.environment, of_tenant, Server.is_active == true(), limit=WORDS)
+    tags = words_in_use(ServerTag.tag, ServerTag.tenant_id == actor.tenant_id, limit=WORDS)
     return {
         "servers": servers,
         "servers_more": max(0, (count or 0) - OFFERED),

@@ -31,7 +31,8 @@ def list_rules(actor: Actor) -> Sequence[TicketRule]:
 def get_rule(actor: Actor, rule_id: int) -> TicketRule:
     """Return a rule; NotFound for an unknown or foreign one."""
     require(actor, Permission.TICKET_VIEW)
-    rule = db.session.scalars(scoped(actor, TicketRule).where(TicketRule.id == rule_id)).one_or_none()
+    known = scoped(actor, TicketRule).where(TicketRule.id == rule_id)
+    rule = db.session.scalars(known).one_or_none() if 0 < rule_id < 2**31 else None
     if rule is None:
         raise NotFound("This rule")
     return rule

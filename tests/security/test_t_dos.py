@@ -101,7 +101,7 @@ def test_t_dos_deep_wide_and_huge_documents_are_refused_by_every_operation(cast:
             ("deep list", DEEP, (400, 422)),
             ("deep object", DEEP_OBJECT, (400, 422)),
             ("150,000 keys", MANY_KEYS, (400, 422)),
-            ("1,000,000 keys", MILLION_KEYS, (413,)),
+            ("1,000,000 keys", MILLION_KEYS, (400, 413)),  # 400: where whole files are taken, the keys are too many
         ):
             answer = ask_raw(cast, caller, operation.method, operation.path(), raw)
             if answer.status_code not in allowed:
@@ -119,11 +119,11 @@ def test_t_dos_a_form_of_many_or_huge_fields_is_refused(cast: Cast) -> None:
             continue
         browser = cast.browsers[caller_for(rule.rule)]
         for fields, allowed in (
-            (b"name=" + b"x" * 3_000_000, 413),
-            (b"&".join(b"f%d=1" % n for n in range(50_000)), 400),
+            (b"name=" + b"x" * 3_000_000, (400, 413)),  # 400: where files are taken, a form without its token
+            (b"&".join(b"f%d=1" % n for n in range(50_000)), (400,)),
         ):
             answer = browser.post(path_for(rule.rule), data=fields, content_type=FORM)
-            if answer.status_code != allowed:
+            if answer.status_code not in allowed:
                 wrong.append(f"{rule.rule} with {len(fields):,} bytes: {answer.status}")
     assert not wrong, "\n".join(wrong)
 

@@ -1,0 +1,1 @@
+"""Lists stay fast however many rows there are."""
