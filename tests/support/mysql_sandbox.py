@@ -12,11 +12,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import debian
+from tests.support import debian, memory
 
 USER = "mysql"
 # Oracle's MySQL is in Debian's unstable suite only; the suite carries the newest LTS (9.7 in November 2026).
@@ -37,7 +36,7 @@ class Sandbox:
     def new_data_folder(self) -> Path:
         """A fresh folder below the sandbox with an initialised ``data`` in it; the caller removes it."""
         template = self.root / DATA / TEMPLATE
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=self.root / DATA))
+        folder = memory.mounted_folder(self.root / DATA, "run")
         subprocess.run(["cp", "-a", "--reflink=auto", str(template), str(folder / "data")], check=True)
         shutil.chown(folder, self.user_id, self.group_id)
         return folder

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pymysql
 
-from tests.support import mysql_sandbox
+from tests.support import memory, mysql_sandbox
 from tests.support.processes import Process, Timeout, free_port, start, wait_until
 
 ADMIN = "test_admin"
@@ -95,7 +95,7 @@ class DatabaseServer:
         self.process.kill()
         self.process.wait()
         for path in [self.folder, *self.leftovers]:
-            shutil.rmtree(path, ignore_errors=True)
+            memory.remove(path)
 
 
 def _init_file(folder: Path, password: str) -> Path:
@@ -138,7 +138,7 @@ def start_mariadb(*, durable: bool = False, options: Sequence[str] = ()) -> Data
     program, installer = _find("mariadbd"), _find("mariadb-install-db")
     if program is None or installer is None:
         raise NotAvailable("MariaDB is not installed (Debian: apt-get install mariadb-server)")
-    folder = Path(tempfile.mkdtemp(prefix="millwright-mariadb-"))
+    folder = memory.new_folder("millwright-mariadb")
     user = "mysql" if os.geteuid() == 0 else None
     data = folder / "data"
     data.mkdir(mode=0o700)
