@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support import servers
+from tests.support import memory, servers
 from tests.support.databases import ROOT
 from tests.support.processes import Timeout, processes_with_marker, start, wait_until
 
 PROGRAM = """
 import time
-from tests.support import servers
+from tests.support import memory, servers
 server = servers.start_{kind}()
 print(server.process.pid, server.folder, *server.leftovers, flush=True)
 time.sleep(600)
@@ -44,7 +44,7 @@ def test_a_database_server_dies_with_killed_tests(kind: str) -> None:
         message=f"the end of {kind} (pid {pid})",
     )
     for folder in folders:
-        subprocess.run(["rm", "-rf", folder], check=True)
+        memory.remove(Path(folder))
 
 
 def test_stopping_a_process_stops_what_it_started(tmp_path: Path) -> None:
