@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import Site
 from tests.support.old_engine import VERSION
 
-pytestmark = [pytest.mark.stack, pytest.mark.database]
+pytestmark = pytest.mark.stack
 BOOK = """- hosts: all
   gather_facts: false
   tasks:
