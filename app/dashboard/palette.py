@@ -57,7 +57,7 @@ def _search(actor: Actor, text: str) -> Iterator[Found]:
     if can(actor, Permission.JOB_VIEW):
         yield from _jobs(search_jobs(actor, text))
     if can(actor, Permission.SERVER_VIEW):
-        servers = scoped(actor, Server).where(Server.hostname.istartswith(text, autoescape=True))
+        servers = scoped(actor, Server).where(Server.hostname.startswith(text.lower(), autoescape=True))
         for server in db.session.scalars(servers.order_by(Server.hostname).limit(EACH)):
             words = [server.environment or "", "" if server.is_active else "inactive"]
             subtitle = " ".join(word for word in (server.ip_address, *words) if word)

@@ -18,7 +18,7 @@ from app.inventory import group_graph
 from app.inventory.group_graph import ALL, Layer, Origin
 from app.inventory.models import Connection, Server
 from app.inventory.models_groups import ServerGroup, ServerGroupChild, ServerGroupMember
-from app.inventory.queries import MAXIMUM_ID, escaped
+from app.inventory.queries import MAXIMUM_ID
 
 SORT = SortKeys("name", {"name": ServerGroup.name, "created": ServerGroup.id})
 MEMBER_SORT = SortKeys("hostname", {"hostname": Server.hostname})
@@ -86,7 +86,7 @@ def list_groups(
 def _named_like(text: str) -> ColumnElement[bool]:
     if not text.isascii():  # the column is ASCII, and a server refuses to compare
         return ServerGroup.id.is_(None)
-    return func.lower(ServerGroup.name).like(f"%{escaped(text.lower())}%", escape="\\")
+    return ServerGroup.name.icontains(text, autoescape=True)
 
 
 def get_group(actor: Actor, group_id: int) -> ServerGroup:
@@ -243,8 +243,9 @@ def find_named_servers(actor: Actor, words: Sequence[str]) -> tuple[list[int], l
     found = {row.id: row.hostname for row in rows}
     missing = sorted(set(names) - set(found.values()))
     for pattern in patterns:
-        like = escaped(pattern).replace("*", "%")
-        matched = active.with_only_columns(Server.id, Server.hostname).where(Server.hostname.like(like, escape="\\"))
+        plain = pattern.replace("/", "//").replace("%", "/%").replace("_", "/_")
+        named = Server.hostname.like(plain.replace("*", "%"), escape="/")
+        matched = active.with_only_columns(Server.id, Server.hostname).where(named)
         more = {row.id: row.hostname for row in db.session.execute(matched.limit(10_000))}
         missing += [] if more else [pattern]
         found |= more

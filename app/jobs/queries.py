@@ -95,7 +95,7 @@ def _job_matches(actor: Actor, text: str) -> ColumnElement[bool]:
         return Job.job_id == text
     servers = (
         select(Server.id)
-        .where(Server.tenant_id == actor.tenant_id, Server.hostname.istartswith(text, autoescape=True))
+        .where(Server.tenant_id == actor.tenant_id, Server.hostname.startswith(text, autoescape=True))
         .order_by(Server.id)
     )
     return Job.server_id.in_(servers.scalar_subquery())
@@ -140,7 +140,7 @@ def select_launches(actor: Actor, narrow: LaunchFilter) -> Select[Launch]:
         text = narrow.text.strip().lower()
         number = NUMBER.match(text)
         statement = statement.where(
-            Launch.id == int(number[1]) if number else Launch.title.istartswith(text, autoescape=True)
+            Launch.id == int(number[1]) if number else Launch.title.startswith(text, autoescape=True)
         )
     return statement
 

@@ -60,13 +60,6 @@ def project_of(actor: Actor, playbook: Playbook) -> PlaybookProject:
     return db.session.scalars(scoped(actor, PlaybookProject).where(PlaybookProject.id == playbook.project_id)).one()
 
 
-def like(text: str) -> str:
-    """Return a LIKE pattern (escape character ``!``) for "contains this text"."""
-    for special in "!%_":
-        text = text.replace(special, "!" + special)
-    return f"%{text}%"
-
-
 def _is_small(actor: Actor) -> bool:
     ids = select(Playbook.id).where(Playbook.tenant_id == actor.tenant_id).limit(COUNT_CAP + 1).subquery()
     return (db.session.scalar(select(func.count()).select_from(ids)) or 0) <= COUNT_CAP
@@ -75,7 +68,7 @@ def _is_small(actor: Actor) -> bool:
 def _has_tag(tag: str) -> ColumnElement[bool]:
     """Tags are a JSON list; the databases keep its text with characters beyond ASCII as they are or escaped."""
     texts = {json.dumps(tag), json.dumps(tag, ensure_ascii=False)}
-    return or_(*(cast(Playbook.tags, String).like(like(text), escape="!") for text in sorted(texts)))
+    return or_(*(cast(Playbook.tags, String).contains(text, autoescape=True) for text in sorted(texts)))
 
 
 def _is_approved() -> ColumnElement[bool]:
@@ -117,16 +110,10 @@ def list_playbooks(
     if approved is not None:
         statement = statement.where(_is_approved() if approved else not_(_is_approved()))
     if q and not _is_small(actor):
-        statement = statement.where(Playbook.name.like(like(q)[1:], escape="!"))
+        statement = statement.where(Playbook.name.startswith(q, autoescape=True))
     elif q:
-        found = like(q)
-        statement = statement.where(
-            or_(
-                Playbook.name.like(found, escape="!"),
-                Playbook.description.like(found, escape="!"),
-                Playbook.file_path.like(found, escape="!"),
-            )
-        )
+        columns = (Playbook.name, Playbook.description, Playbook.file_path)
+        statement = statement.where(or_(*(column.contains(q, autoescape=True) for column in columns)))
     return paginate(statement, Playbook.id, page=page, page_size=page_size, after=after, sort=PLAYBOOK_SORT.pick(sort))
 
 
@@ -144,7 +131,7 @@ def list_projects(
     require(actor, Permission.PLAYBOOK_VIEW)
     statement = scoped(actor, PlaybookProject)
     if q:
-        statement = statement.where(PlaybookProject.name.like(like(q), escape="!"))
+        statement = statement.where(PlaybookProject.name.contains(q, autoescape=True))
     if source:
         statement = statement.where(PlaybookProject.source == ProjectSource(source))
     if engine:
@@ -229,7 +216,7 @@ def search_playbooks(actor: Actor, text: str, limit: int = 8) -> Sequence[Playbo
         return []
     return db.session.scalars(
         scoped(actor, Playbook)
-        .where(Playbook.is_active == true(), Playbook.name.like(like(text), escape="!"))
+        .where(Playbook.is_active == true(), Playbook.name.contains(text, autoescape=True))
         .order_by(Playbook.name)
         .limit(max(1, min(limit, 20)))
     ).all()

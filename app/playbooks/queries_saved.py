@@ -27,7 +27,6 @@ from app.playbooks.models_saved import (
     SavedLaunchGrant,
     SavedLaunchTag,
 )
-from app.playbooks.queries import like
 
 SORT_KEYS = SortKeys("name", {"name": SavedLaunch.name, "updated": SavedLaunch.updated_at, "created": SavedLaunch.id})
 
@@ -55,10 +54,8 @@ def list_saved(actor: Actor, narrow: SavedFilter, *, sort: str | None = None, **
     if narrow.active is not None:
         statement = statement.where(SavedLaunch.is_active == narrow.active)
     if narrow.q:
-        found = like(narrow.q)
-        statement = statement.where(
-            or_(SavedLaunch.name.like(found, escape="!"), SavedLaunch.description.like(found, escape="!"))
-        )
+        columns = (SavedLaunch.name, SavedLaunch.description)
+        statement = statement.where(or_(*(column.contains(narrow.q, autoescape=True) for column in columns)))
     if narrow.tag:
         tagged = select(SavedLaunchTag.saved_launch_id).where(
             SavedLaunchTag.tenant_id == actor.tenant_id, SavedLaunchTag.tag == narrow.tag

@@ -186,7 +186,7 @@ def _free_project_name(actor: Actor, name: str) -> str:
         db.session.scalars(
             scoped(actor, PlaybookProject)
             .with_only_columns(PlaybookProject.name)
-            .where(PlaybookProject.name.like(queries.like(name[:180])[1:], escape="!"))
+            .where(PlaybookProject.name.startswith(name[:180], autoescape=True))
         )
     )
     folded = {item.casefold() for item in taken}

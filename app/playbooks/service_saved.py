@@ -201,7 +201,7 @@ def _refuse_taken(actor: Actor, name: str, but: int | None = None) -> None:
 def _free_name(actor: Actor, name: str) -> str:
     statement = select(SavedLaunch.active_name).where(
         SavedLaunch.tenant_id == actor.tenant_id,
-        SavedLaunch.active_name.like(queries.like(name[:200])[1:], escape="!"),
+        SavedLaunch.active_name.startswith(name[:200], autoescape=True),
     )
     taken = {str(found).casefold() for found in db.session.scalars(statement)}
     wanted, number = f"{name[:200]} (copy)", 1

@@ -56,12 +56,6 @@ class TicketFilter:
     text: str | None = None
 
 
-def _like(text: str) -> str:
-    for character in ("\\", "%", "_"):
-        text = text.replace(character, f"\\{character}")
-    return f"%{text}%"
-
-
 def _about(actor: Actor, condition: ColumnElement[bool]) -> Subquery:
     """Ids of the tickets whose first job, or any joined one, meets a condition on jobs.
 
@@ -124,7 +118,7 @@ def tickets_statement(actor: Actor, wanted: TicketFilter) -> Select[Ticket]:
         about.append(Job.playbook_id == wanted.playbook_id)
     if wanted.text:
         number = wanted.text.lstrip("#")
-        named = Ticket.title.like(_like(wanted.text), escape="\\")
+        named = Ticket.title.contains(wanted.text, autoescape=True)
         match = and_(named, Ticket.id > _search_floor(actor))
         where.append(or_(match, Ticket.id == int(number)) if _is_number(number) else match)
     statement = scoped(actor, Ticket).where(*where)
