@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 # Keys that people paste from examples; a start with one of them is refused (ASVS 5.0 13.2.3).
 WELL_KNOWN_KEYS = frozenset({"changeme", "secret", "dev", "development", "password", "millwright"})
 MINIMUM_KEY_LENGTH = 32
+MINIMUM_BCRYPT_ROUNDS = 12  # the core document's; tests that build Settings themselves may be quicker
 # Without shell: whoever needs a shell writes a playbook that somebody approves.
 ADHOC_MODULES = (
     "ping setup stat service_facts package_facts find getent command service systemd_service package apt dnf user "
@@ -121,7 +122,7 @@ class Settings(BaseSettings):
     )
 
     # Accounts
-    bcrypt_rounds: int = Field(12, ge=4, le=16, description="bcrypt cost; 12 or more outside tests.")
+    bcrypt_rounds: int = Field(12, ge=4, le=16, description="bcrypt cost; a start with less than 12 is refused.")
     password_minimum_length: int = Field(12, ge=8, le=128, description="Shortest accepted password.")
     password_max_age_days: int = Field(
         0, ge=0, le=3650, description="A password this old must be changed at the next page; 0: never. Keys go on."
@@ -288,7 +289,7 @@ def load_settings(**overrides: Any) -> Settings:
     if unknown:
         raise SettingsError(f"Unknown setting {', '.join(unknown)}: docs/settings.md lists them.")
     try:
-        return Settings(**{**_read_files(os.environ), **overrides})
+        settings = Settings(**{**_read_files(os.environ), **overrides})
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -296,3 +297,6 @@ def load_settings(**overrides: Any) -> Settings:
             label = f"{PREFIX}{name.upper()}" if name else "settings"
             lines.append(f"{label}: {problem['msg']}")
         raise SettingsError("The settings are not usable:\n  " + "\n  ".join(lines)) from error
+    if settings.bcrypt_rounds < MINIMUM_BCRYPT_ROUNDS:
+        raise SettingsError(f"{PREFIX}BCRYPT_ROUNDS: {MINIMUM_BCRYPT_ROUNDS} or more, passwords are too easy to try.")
+    return settings

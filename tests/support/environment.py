@@ -19,7 +19,6 @@ def settings_environment(database_url: str, data_dir: Path, **more: str) -> dict
         **KEYS,
         "MILLWRIGHT_DATABASE_URL": database_url,
         "MILLWRIGHT_DATA_DIR": str(data_dir),
-        "MILLWRIGHT_BCRYPT_ROUNDS": "4",
         **{f"{PREFIX}{name.upper()}": value for name, value in more.items()},
     }
 
