@@ -42,7 +42,7 @@ def _me() -> dict[str, Any]:
 
 @blueprint.patch("/me")
 @documented(blueprint, 409, 413, 415)
-@blueprint.arguments(MeEdit)
+@blueprint.arguments(MeEdit, example={"first_name": "Ada", "last_name": "Lovelace", "version": 1})
 @blueprint.response(200, MeSchema)
 def edit_me(values: dict[str, Any]) -> dict[str, Any]:
     """Set your own first and last name; what is left out stays. Address and password ask for a session."""

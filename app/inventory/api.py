@@ -63,7 +63,9 @@ def list_servers(args: dict[str, Any]) -> tuple[list[Answer], int, dict[str, str
 @blueprint.route("/servers", methods=["POST"])
 @documented(blueprint, 409, 413, 415)
 @_no_query()
-@blueprint.arguments(ServerCreate)
+@blueprint.arguments(
+    ServerCreate, example={"hostname": "web-1.example.org", "ip_address": "192.0.2.10", "tags": ["web"]}
+)
 @blueprint.response(201, ServerOut, headers={"Location": {"schema": {"type": "string"}, "description": "Its address"}})
 def create_server(body: dict[str, Any]) -> tuple[Answer, int, dict[str, str]]:
     """Add a server."""
@@ -85,7 +87,7 @@ def get_server(server_id: int) -> tuple[Answer, int, dict[str, str]]:
 @documented(blueprint, 404, 409, 413, 415)
 @_no_query()
 @blueprint.doc(parameters=[IF_MATCH])
-@blueprint.arguments(ServerEdit)
+@blueprint.arguments(ServerEdit, example={"environment": "staging", "version": 1})
 @blueprint.response(200, ServerOut)
 def edit_server(body: dict[str, Any], server_id: int) -> tuple[Answer, int, dict[str, str]]:
     """Change the given fields."""
@@ -156,7 +158,7 @@ def revoke_host_key(server_id: int, key_id: int) -> Answer:
 @blueprint.route("/servers/<int:server_id>/host-keys:replace", methods=["POST"])
 @documented(blueprint, 404, 409, 413, 415)
 @_no_query()
-@blueprint.arguments(HostKeysReplace)
+@blueprint.arguments(HostKeysReplace, example={"key_ids": [12, 13]})
 @blueprint.response(200, HostKeyOut(many=True))
 def replace_host_keys(body: dict[str, Any], server_id: int) -> list[Answer]:
     """Trust the new keys of a reinstalled server; all earlier ones are revoked."""

@@ -33,6 +33,9 @@ from app.playbooks.uploads import form_to_upload
 blueprint = Blueprint("playbooks_api", __name__, description="Playbooks, their content and approval")
 
 
+EXAMPLE = {"name": "Patch", "file_name": "site.yml", "content": "- hosts: all\n  tasks:\n    - ansible.builtin.ping:\n"}
+
+
 class _JsonOrForm(StrictParser):
     """Takes multipart/form-data where JSON is expected: the same fields, the file as ``file``."""
 
@@ -83,7 +86,7 @@ def list_playbooks(query: dict[str, Any]) -> Any:
 
 
 @uploads.post("/playbooks")
-@uploads.arguments(UploadSchema)
+@uploads.arguments(UploadSchema, example=EXAMPLE)
 @uploads.response(201, PlaybookSchema)
 @documented(uploads, 409, 413, 415)
 @uploads.doc(**ANY_CONTENT)
@@ -110,7 +113,7 @@ def get_playbook(playbook_id: int) -> Any:
 
 
 @blueprint.patch("/playbooks/<int:playbook_id>")
-@blueprint.arguments(EditSchema)
+@blueprint.arguments(EditSchema, example={"description": "Patches of the month", "tags": ["web"], "version": 1})
 @blueprint.response(200, PlaybookSchema)
 @documented(blueprint, 404, 409, 413, 415)
 def edit_playbook(data: dict[str, Any], playbook_id: int) -> Any:
@@ -147,7 +150,7 @@ def get_content(playbook_id: int) -> Any:
 
 
 @blueprint.put("/playbooks/<int:playbook_id>/content")
-@blueprint.arguments(ContentSchema)
+@blueprint.arguments(ContentSchema, example={"content": EXAMPLE["content"], "version": 1})
 @blueprint.response(200, PlaybookSchema)
 @documented(blueprint, 404, 409, 413, 415)
 def replace_content(data: dict[str, Any], playbook_id: int) -> Any:
@@ -168,7 +171,7 @@ def check_syntax(playbook_id: int) -> Any:
 
 
 @blueprint.post("/playbooks/<int:playbook_id>/approve")
-@blueprint.arguments(ApproveSchema, required=False)
+@blueprint.arguments(ApproveSchema, required=False, example={"manifest_hash": "0" * 64})
 @blueprint.response(200, PlaybookSchema)
 @documented(blueprint, 404, 409, 413, 415)
 def approve_playbook(data: dict[str, Any], playbook_id: int) -> Any:

@@ -49,7 +49,7 @@ def create_launch(data: dict[str, Any]) -> Any:
 
 
 @launches.post("/jobs")
-@launches.arguments(NewJobSchema)
+@launches.arguments(NewJobSchema, example={"playbook_id": 3, "server_id": 7, "extra_vars": {"greeting": "hi"}})
 @launches.response(202, JobSchema)
 @documented(launches, 404, 409, 413, 415)
 @launches.doc(**KEY)

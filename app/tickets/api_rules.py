@@ -104,7 +104,7 @@ class TicketTargets(MethodView):
         return targets_in_minutes()
 
     @documented(rules, 413, 415)
-    @rules.arguments(TargetsSchema)
+    @rules.arguments(TargetsSchema, example={"critical": {"respond_minutes": 15, "solve_minutes": 240}})
     @rules.response(200, TargetsSchema)
     def patch(self, body: dict[str, Any]) -> Any:
         """Set targets of some priorities; open tickets keep their clocks."""

@@ -51,7 +51,7 @@ def _act(ticket_id: Any, body: dict[str, Any], act: Act, **more: Any) -> Any:
 @triage.route("/tickets/<uuid:ticket_id>/acknowledge", methods=["POST"])
 @documented(triage, 404, 409, 413, 415)
 @triage.doc(parameters=[IF_MATCH])
-@triage.arguments(AcknowledgeBody)
+@triage.arguments(AcknowledgeBody, example={"start": True, "version": 3})
 @triage.response(200, TicketSchema)
 def acknowledge(body: dict[str, Any], ticket_id: Any) -> Any:
     """Note that somebody has seen it; with start it is in progress afterwards."""
@@ -128,7 +128,7 @@ def merge(body: dict[str, Any], ticket_id: Any) -> Any:
 @triage.route("/tickets/<uuid:ticket_id>/split", methods=["POST"])
 @documented(triage, 404, 409, 413, 415)
 @triage.doc(parameters=[IF_MATCH])
-@triage.arguments(Seen)
+@triage.arguments(Seen, example={"version": 3})
 @triage.response(200, TicketSchema)
 def split(body: dict[str, Any], ticket_id: Any) -> Any:
     """Take a merge back; what was seen since stays with the other ticket."""
