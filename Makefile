@@ -28,7 +28,7 @@ mysql-sandbox: venv-dev ## Install a private MySQL for the tests (root, Debian; 
 bench: venv-dev ## Measure the engine; writes build/bench.json
 	@$(BIN)/python -m bench $(ARGS)
 
-requirements: venv-dev ## Print each rule of the core requirements with the tests that hold it
+requirements: venv-dev ## Print each rule of the requirements and each attack with the tests that hold it
 	@$(BIN)/python scripts/requirements_table.py
 
 compare-inventory: venv-dev ## Import inventories of DIR (a file or a folder of them), export, compare with ansible-inventory

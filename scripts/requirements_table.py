@@ -1,14 +1,16 @@
-"""Print the rules of the core requirements, each with the tests that hold it.
+"""Print the rules of the requirements, and the attacks that were thought of, each with the tests that hold it.
 
     python scripts/requirements_table.py
 
-Reads tests/requirements/core.toml. Ends with 1 when a test that is named there does not exist, or when a rule has
-neither a test nor a written deviation.
+Reads tests/requirements/*.toml. A case of an attack (T-ZIP) is held by every test that carries its name
+(test_t_zip_...) and by those that it names. Ends with 1 when a test that is named does not exist, when a rule has
+neither a test nor a written deviation, or when a test carries the name of a case that is not listed.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import textwrap
 import tomllib
@@ -17,7 +19,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIST = ROOT / "tests" / "requirements" / "core.toml"
+FOLDER = ROOT / "tests" / "requirements"
+LISTS = ("core.toml", "features.toml", "attacks.toml")
 WIDTH = 62
 
 
@@ -31,34 +34,67 @@ class Rule:
     deviation: str | None
 
 
-def rules() -> list[Rule]:
-    """Return the rules in the order of the list."""
-    sections = tomllib.loads(LIST.read_text(encoding="utf-8"))["section"]
-    return [
-        Rule(section["name"], rule["text"], tuple(rule.get("tests", ())), rule.get("deviation"))
-        for section in sections
-        for rule in section["rule"]
-    ]
-
-
 @cache
-def _functions(path: Path) -> frozenset[str]:
-    if not path.is_file():
-        return frozenset()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+def _tests() -> frozenset[str]:
+    """All tests there are, as "file::function"."""
+    found = set()
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        name = path.relative_to(ROOT).as_posix()
+        found |= {f"{name}::{node.name}" for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return frozenset(found)
+
+
+def _prefix(case: str) -> str:
+    """T-ZIP -> test_t_zip_."""
+    return f"test_{case.lower().replace('-', '_')}_"
+
+
+def _named_after(case: str) -> tuple[str, ...]:
+    return tuple(sorted(test for test in _tests() if test.partition("::")[2].startswith(_prefix(case))))
+
+
+def _lists() -> list[dict[str, object]]:
+    read = [tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))["section"] for name in LISTS]
+    return [section for sections in read for section in sections]
+
+
+def _rules_of(section: dict[str, object]) -> list[dict[str, object]]:
+    rules = section["rule"]
+    assert isinstance(rules, list)
+    return rules
+
+
+def rules() -> list[Rule]:
+    """Return the rules in the order of the lists."""
+    found = []
+    for section in _lists():
+        for rule in _rules_of(section):
+            given, case, deviation = rule.get("tests", []), rule.get("case"), rule.get("deviation")
+            assert isinstance(given, list)
+            named = _named_after(case) if isinstance(case, str) else ()
+            tests = dict.fromkeys([*named, *given])
+            found.append(
+                Rule(
+                    str(section["name"]), str(rule["text"]), tuple(tests), None if deviation is None else str(deviation)
+                )
+            )
+    return found
 
 
 def problems() -> list[str]:
-    """Return what is wrong with the list, one sentence each."""
+    """Return what is wrong with the lists, one sentence each."""
     found = []
     for rule in rules():
         if not rule.tests and not rule.deviation:
             found.append(f"No test and no deviation: {rule.text}")
-        for test in rule.tests:
-            path, _, name = test.partition("::")
-            if name not in _functions(ROOT / path):
-                found.append(f"There is no test {test} (for: {rule.text})")
+        found += [f"There is no test {test} (for: {rule.text})" for test in rule.tests if test not in _tests()]
+    cases = {str(rule["case"]) for section in _lists() for rule in _rules_of(section) if "case" in rule}
+    prefixes = tuple(map(_prefix, cases))
+    for test in sorted(_tests()):
+        name = test.partition("::")[2]
+        if re.match(r"test_t_[a-z]+2?_", name) and not name.startswith(prefixes):
+            found.append(f"The case of {test} is not listed in attacks.toml")
     return found
 
 
@@ -90,7 +126,11 @@ def main() -> int:
     print(table())
     wrong = problems()
     tests = {test for rule in listed for test in rule.tests}
-    print(f"\n{len(listed)} rules, {len(tests)} tests, {sum(bool(rule.deviation) for rule in listed)} deviations.")
+    alone = sum(not rule.tests for rule in listed)
+    print(
+        f"\n{len(listed)} rules: {len(listed) - alone} held by {len(tests)} tests, {alone} by a deviation alone; "
+        f"{sum(bool(rule.deviation) for rule in listed)} deviations."
+    )
     for line in wrong:
         print(line, file=sys.stderr)
     return 1 if wrong else 0

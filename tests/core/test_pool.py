@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pymysql
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import QueuePool, text
 
-from app.core.db import db, unit_of_work
+from app.core.db import db, engine_options, unit_of_work
+from config import Settings
 from tests.support.databases import TestDatabase
+
+
+def test_the_pool_of_a_web_process_is_the_documents(make_settings: Callable[..., Settings]) -> None:
+    options = engine_options(make_settings(database_url="mysql+pymysql://app@db.example.org/millwright"))
+    found = [options[name] for name in ("pool_size", "pool_timeout", "pool_recycle", "max_overflow")]
+    assert found == [20, 30, 3600, 10]
+
+
+@pytest.mark.database
+def test_an_engine_gets_the_pool_that_the_settings_ask_for(database: TestDatabase, app_context: Flask) -> None:
+    if database.server is not None:
+        pool = db.engine.pool
+        assert isinstance(pool, QueuePool)
+        assert (pool.size(), pool.timeout(), pool._recycle, pool._max_overflow) == (20, 30, 3600, 10)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy import text
 
 from app import create_app
 from app.core import queue, runtime, wake
-from app.core.db import db, unit_of_work
+from app.core.db import db, engine_options, unit_of_work
 from app.jobs.leader import Leadership
 from app.standalone import broker
 from config import Settings
@@ -215,3 +216,16 @@ def test_an_authority_without_tls_is_a_mistake_that_is_said(plain_settings: Sett
         Settings(**{**values, "redis_ssl_ca": tmp_path / "ca.pem"})
     with pytest.raises(ValidationError, match="SQLite"):
         Settings(**{**values, "database_ssl_ca": tmp_path / "ca.pem"})
+
+
+def test_nothing_older_than_tls_1_2_is_spoken(tmp_path: Path, plain_settings: Settings) -> None:
+    authority = Authority(tmp_path)
+    values = {**plain_settings.model_dump(), "database_url": "mysql+pymysql://app@db.example.org/millwright"}
+    values |= {
+        "database_ssl_ca": authority.ca,
+        "redis_url": "rediss://:x@redis.example.org",
+        "redis_ssl_ca": authority.ca,
+    }
+    settings = Settings(**values)
+    assert engine_options(settings)["connect_args"]["ssl"].minimum_version is ssl.TLSVersion.TLSv1_2
+    assert wake.tls_options(settings)["ssl_min_version"] is ssl.TLSVersion.TLSv1_2

@@ -13,7 +13,7 @@ from flask_migrate.cli import db as database_commands
 from app.cli import register_commands
 from app.core.actor import Role
 from app.core.permissions import ROLE_GRANTS, Permission
-from config import Settings
+from config import PREFIX, Settings
 from tests.support.databases import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "app").rglob("*.md")])
@@ -110,6 +110,15 @@ def test_every_setting_is_read_by_something() -> None:
         name for name in Settings.model_fields if not re.search(rf"(?:settings\w*(?:\(\))?|self)\.{name}\b", code)
     ]
     assert unread == []
+
+
+def test_every_setting_that_a_document_names_exists() -> None:
+    known = {f"{PREFIX}{name.upper()}{suffix}" for name in Settings.model_fields for suffix in ("", "_FILE")}
+    # One for the tests themselves, read by the test runner and not by the product.
+    named = re.compile(rf"\b{PREFIX}(?!TEST_)[A-Z0-9_]+\b")
+    texts = {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+    unknown = [f"{path.name}: {name}" for path, text in texts.items() for name in set(named.findall(text)) - known]
+    assert unknown == []
 
 
 def test_every_runtime_library_has_its_reason() -> None:

@@ -45,6 +45,13 @@ def play(host: Any, folder: Path, file: str, *options: str, **variables: Any) ->
     )
 
 
+def test_there_are_eight_sample_playbooks_or_more() -> None:
+    manifest = yaml.safe_load((FOLDER / "millwright.yml").read_text())
+    offered = {entry["file"] for entry in manifest["playbooks"]}
+    assert len(offered) >= 8
+    assert offered == set(FILES)
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_each_sample_has_valid_syntax(file: str, tmp_path: Path) -> None:
     result = subprocess.run(

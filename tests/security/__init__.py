@@ -1,1 +1,1 @@
-"""The named attack cases of the accounts: each test carries its case's name; ``cases.py`` says which holds which."""
+"""The named attack cases of the accounts: each test carries its case's name."""
