@@ -21,16 +21,19 @@ NAVIGATION = (
     ("jobs.launches", "Launches", "launch", Permission.JOB_VIEW),
     ("jobs.jobs", "Jobs", "jobs", Permission.JOB_VIEW),
     ("tickets.index", "Tickets", "ticket", Permission.TICKET_VIEW),
-    ("jobs.workers", "Workers", "jobs", Permission.WORKER_VIEW),
+    ("jobs.workers", "Workers", "worker", Permission.WORKER_VIEW),
     ("audit.index", "Audit", "audit", Permission.AUDIT_VIEW),
 )
 # The same under a heading of its own.
 ADMINISTRATION = (
     ("accounts.users", "Users", "user", Permission.USER_VIEW),
-    ("accounts.teams", "Teams", "user", Permission.TEAM_VIEW),
+    ("accounts.teams", "Teams", "team", Permission.TEAM_VIEW),
     ("accounts.keys", "API keys", "key", Permission.USER_VIEW),
     ("accounts.tenants", "Tenants", "admin", Permission.PLATFORM_ADMIN),
 )
+
+# Pages that stand below another page in the navigation than their address says.
+BELOW = {"/server-groups": "inventory.servers", "/adhoc": "jobs.launches"}
 
 
 def may(permission: str) -> bool:
@@ -48,7 +51,8 @@ def navigation() -> list[dict[str, Any]]:
     for group, (endpoint, label, icon, permission) in grouped:
         if endpoint in current_app.view_functions and may(permission.value):
             url = url_for(endpoint)
-            here = request.path == url or (url != "/" and request.path.startswith(url.rstrip("/") + "/"))
+            above = {url, *(path for path, parent in BELOW.items() if parent == endpoint)} - {"/"}
+            here = request.path == url or f"{request.path}/".startswith(tuple(f"{path}/" for path in above))
             items.append({"label": label, "url": url, "icon": icon, "active": here, "group": group})
     return items
 

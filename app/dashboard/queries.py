@@ -48,13 +48,15 @@ def _count(actor: Actor, model: type[Job] | type[Ticket] | type[Server], *where:
 def counts(actor: Actor, since: datetime) -> Counts:
     """Return the counters; ``since`` is when this person looked last."""
     require(actor, Permission.DASHBOARD_VIEW)
+    # As the list behind the counter: what somebody snoozed needs nobody now.
+    attention = (Ticket.status.in_(OPEN), Ticket.snoozed_until.is_(None))
     return Counts(
         running=_count(actor, Job, Job.status == JobStatus.RUNNING),
         waiting=_count(actor, Job, Job.status == JobStatus.PENDING),
         failed_since=_count(actor, Job, Job.status == JobStatus.FAILED, Job.created_at >= since),
         since=since,
-        open_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN)),
-        critical_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN), Ticket.priority == TicketPriority.CRITICAL),
+        open_tickets=_count(actor, Ticket, *attention),
+        critical_tickets=_count(actor, Ticket, *attention, Ticket.priority == TicketPriority.CRITICAL),
         overdue_tickets=_count(actor, Ticket, Ticket.status.in_(OPEN), Ticket.due_at < utc_now()),
         servers=_count(actor, Server, Server.is_active == true()),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.core.errors import AppError
 from app.core.flask_app import current_actor
+from app.core.listing_export import PAGE_SIZE, export_format, export_rows
 from app.core.permissions import Permission, require
 from app.playbooks import queries, service_approval, service_syntax
 from app.playbooks.models import ApprovalKind
@@ -17,6 +18,12 @@ from app.playbooks.web_forms import errors_for_form, load
 
 blueprint = Blueprint("approvals", __name__)
 HISTORY = 20
+COLUMNS = ("id", "playbook_id", "playbook_name", "kind", "branch", "commit_hash", "file_hash", "manifest_hash",
+           "is_current", "approved_by", "approved_at", "revoked_by", "revoked_at")  # fmt: skip
+
+
+def _query() -> dict[str, Any]:
+    return load(ApprovalQuery(), {name: value for name, value in request.args.items() if value and name != "format"})
 
 
 def _page(playbook_id: int, **more: Any) -> str:
@@ -71,11 +78,24 @@ def check_syntax(playbook_id: int) -> ResponseReturnValue:
 def index() -> str:
     """List approvals: who let which content run, when and how."""
     actor = current_actor()
-    query = load(ApprovalQuery(), {name: value for name, value in request.args.items() if value})
-    page = queries.list_approvals(actor, **query)
+    page = queries.list_approvals(actor, **_query())
     return render_template(
         "playbooks/approvals.html",
         page=page.with_items(approval_rows(actor, list(page.items))),
         projects=[(row.id, row.name) for row in queries.list_projects(actor, page_size=100).items],
         kinds=[(kind.value, kind.value) for kind in ApprovalKind],
+    )
+
+
+@blueprint.get("/playbooks/approvals/export")
+def approvals_export() -> Response:
+    """Download the list with the filters of the address."""
+    actor = current_actor()
+    query = {**_query(), "page": 1, "page_size": PAGE_SIZE}
+    return export_rows(
+        lambda after: queries.list_approvals(actor, **{**query, "after": after}),
+        lambda rows: approval_rows(actor, list(rows)),
+        COLUMNS,
+        name="approvals",
+        form=export_format(request.args.get("format")),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -9,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.core.errors import AppError, InvalidInput
 from app.core.flask_app import current_actor
+from app.core.listing_export import PAGE_SIZE, export_format, export_rows
 from app.core.permissions import Permission, require
 from app.jobs.engine_list import known_engines
 from app.playbooks import content, queries, queries_revisions, service_approval, service_projects
@@ -26,19 +28,21 @@ SHOWN_BYTES = 1_048_576  # a larger file is offered for download only
 SHOWN_LINES = 10_000
 
 
+COLUMNS = ("id", "uuid", "name", "description", "source", "git_url", "git_branch", "revision", "revision_at",
+           "commit_hash", "playbooks", "unapproved", "engine", "is_active", "created_at")  # fmt: skip
+
+
 def _given() -> dict[str, str]:
-    return {name: value for name, value in request.args.items() if value}
+    return {name: value for name, value in request.args.items() if value and name != "format"}
 
 
-@blueprint.get("/")
-def index() -> str:
-    """List projects with the revision in force and what of it may run."""
+def _rows(projects: Sequence[PlaybookProject]) -> list[dict[str, Any]]:
+    """Return projects with the revision in force and what of it may run (constant queries)."""
     actor = current_actor()
-    page = queries.list_projects(actor, **load(ProjectQuery(), _given()))
-    playbooks = queries.playbooks_by_project(actor, [project.id for project in page.items])
+    playbooks = queries.playbooks_by_project(actor, [project.id for project in projects])
     approved = queries.approvals_of(actor, [playbook for rows in playbooks.values() for playbook in rows])
-    revisions = queries_revisions.revisions_by_id(actor, [row.revision_id for row in page.items if row.revision_id])
-    rows = [
+    revisions = queries_revisions.revisions_by_id(actor, [row.revision_id for row in projects if row.revision_id])
+    return [
         {
             "project": project,
             "revision": revisions.get(project.revision_id or 0),
@@ -46,10 +50,42 @@ def index() -> str:
             "unapproved": sum(1 for playbook in playbooks[project.id] if playbook.id not in approved),
             "rule": rule_of(project),
         }
-        for project in page.items
+        for project in projects
     ]
+
+
+def _written(row: dict[str, Any]) -> dict[str, Any]:
+    revision = row["revision"]
+    plain = {name: getattr(row["project"], name) for name in COLUMNS if hasattr(row["project"], name)}
+    found: dict[str, Any] = {}
+    if revision:
+        found = {"revision": revision.id, "revision_at": revision.created_at, "commit_hash": revision.commit_hash}
+    return {**plain, **found, "playbooks": row["playbooks"], "unapproved": row["unapproved"]}
+
+
+@blueprint.get("/")
+def index() -> str:
+    """List projects with the revision in force and what of it may run."""
+    actor = current_actor()
+    page = queries.list_projects(actor, **load(ProjectQuery(), _given()))
     return render_template(
-        "projects/index.html", page=page.with_items(rows), sources=[(word.value, word.value) for word in ProjectSource]
+        "projects/index.html",
+        page=page.with_items(_rows(page.items)),
+        sources=[(word.value, word.value) for word in ProjectSource],
+    )
+
+
+@blueprint.get("/export")
+def export() -> Response:
+    """Download the list with the filters of the address."""
+    actor = current_actor()
+    query = {**load(ProjectQuery(), _given()), "page": 1, "page_size": PAGE_SIZE}
+    return export_rows(
+        lambda after: queries.list_projects(actor, **{**query, "after": after}),
+        lambda projects: [_written(row) for row in _rows(projects)],
+        COLUMNS,
+        name="projects",
+        form=export_format(request.args.get("format")),
     )
 
 

@@ -174,10 +174,13 @@ def test_overdue_tickets_are_counted_and_snoozed_ones_are_not_shown_as_urgent(ap
     assert "overdue" not in client.get("/dashboard/live").text
     set_rows(world, update(Ticket).values(due_at=utc_now() - timedelta(hours=1)))
     page = client.get("/dashboard/live").text
+    assert "1</strong>open ticket, " in page
     assert ", 1 overdue" in page
     assert "web.yml" in page.split("Open tickets")[1].split("Machinery")[0]
     set_rows(world, update(Ticket).values(snoozed_until=utc_now() + timedelta(hours=1)))
-    assert "web.yml" not in client.get("/dashboard/live").text.split("Open tickets")[1].split("Machinery")[0]
+    page = client.get("/dashboard/live").text
+    assert "web.yml" not in page.split("Open tickets")[1].split("Machinery")[0]
+    assert "0</strong>open tickets" in page
 
 
 def test_what_failed_since_the_last_look_is_one_click_away(app: Flask, world: World) -> None:

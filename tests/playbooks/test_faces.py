@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import time
 from collections.abc import Callable
@@ -178,6 +179,31 @@ def test_the_list_is_filtered_sorted_and_downloaded(house: House, http: Http) ->
     assert len(rows) == 3
     assert rows[0].startswith("id,name,")
     assert http("viewer").get("/playbooks/export?format=jsonl").data.count(b"\n") == 13
+
+
+def test_projects_and_approvals_are_downloaded_with_the_filters_of_their_lists(house: House, http: Http) -> None:
+    admin, viewer = http("admin"), http("viewer")
+    body = {"name": "Greet", "file_name": "plays/site.yml", "content": GOOD.decode()}
+    made = admin.post("/api/v1/playbooks", json=body)
+    assert made.status_code == 201, made.json
+
+    def lines(address: str) -> list[str]:
+        answer = viewer.get(address)
+        assert answer.status_code == 200, answer.data
+        return answer.data.decode().splitlines()
+
+    head, one = lines("/playbooks/projects/export?source=upload")
+    assert head.startswith("id,uuid,name,")
+    assert ",upload," in one
+    assert len(lines("/playbooks/projects/export?source=git")) == 1
+    assert json.loads(lines("/playbooks/projects/export?format=jsonl&source=upload")[0])["unapproved"] == 1
+    approved = admin.post(f"/api/v1/playbooks/{made.json['id']}/approve", json={})
+    assert approved.status_code == 200, approved.json
+    head, *rows = lines("/playbooks/approvals/export?revoked=false")
+    assert head.startswith("id,playbook_id,playbook_name,")
+    assert [row for row in rows if ",Greet," in row]
+    assert len(lines("/playbooks/approvals/export?revoked=true")) == 1
+    assert viewer.get("/playbooks/approvals/export?format=xlsx").status_code == 422
 
 
 def test_revisions_files_and_differences_over_rest(house: House, http: Http) -> None:

@@ -4,7 +4,7 @@
  * is called when htmx removes the element. Only names of this list are loaded, so a page's text cannot pick a file.
  */
 const KNOWN = new Set([
-  "confirm", "copy", "elapsed", "filters", "form-errors", "keyboard", "local-time", "log", "menu",
+  "confirm", "copy", "elapsed", "filters", "form-errors", "here", "keyboard", "local-time", "log", "menu",
   "palette", "picker", "refresh", "theme", "ticks",
 ]);
 const bound = new WeakMap();

@@ -27,7 +27,7 @@ export default function picker(form) {
     const limit = form.elements.limit?.value.trim();
     part("count").textContent = `${list.length} chosen`;
     part("plan").textContent = list.length === 0
-      ? `Choose servers, then ${form.dataset.playbook} can be launched.`
+      ? "Choose servers; what will happen then stands here."
       : `${form.dataset.playbook} ${check ? "is tried on" : "runs on"} ${n}${limit ? `, narrowed to “${limit}”` : ""}.${check ? " Nothing is changed." : ""}`;
     part("preview").replaceChildren(...list.slice(0, SHOWN).map((r) => item(r.name)), ...(list.length > SHOWN ? [item(`and ${list.length - SHOWN} more`)] : []));
     part("production").hidden = !production || harmless;
