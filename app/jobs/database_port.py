@@ -26,7 +26,7 @@ from app.jobs.status import RUN_OPEN, RUN_TRANSITIONS, JobStatus, RunStatus, Wor
 from app.runners.base import FailureCode, RunResult
 from app.runners.process import ProcessIdentity
 
-MAX_ATTEMPTS = 5  # design/4: before begin retried, at most five attempts
+MAX_ATTEMPTS = 5  # before begin a run is tried again; at most five attempts
 PAUSED_FLAG = "dispatch_paused"
 STOPPING_NOW = "stopping now"  # a draining worker's message once its running runs have to end
 

@@ -24,7 +24,7 @@ from app.runners.workspace import WorkspaceError
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 1.0  # a cancel request is seen within 2 s (design/4); the lease is renewed with it
+HEARTBEAT_SECONDS = 1.0  # a cancel request is seen within 2 s; the lease is renewed with it
 POLL_SECONDS = 0.02  # a new line is shipped at once when idle, else within 50 ms
 HOSTS_NAME = "hosts.json"  # beside the spool: which host's lines belong to which job, for a second shipper
 PLAN_TRIES = 3  # a job cancelled between plan and begin makes a new plan necessary

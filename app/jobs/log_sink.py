@@ -18,7 +18,7 @@ from app.jobs.closing import run_topic
 from app.jobs.port import Claim, EnginePort, GatheredFacts, LogBatch
 from app.runners.spool import SPOOL_NAME, SpoolReader
 
-BATCH_RECORDS = 1000  # design/4: at most 1,000 rows or 1 MiB in one INSERT
+BATCH_RECORDS = 1000  # at most 1,000 rows or 1 MiB in one INSERT
 BATCH_BYTES = 1_048_576
 _FAILED = frozenset({"failed", "unreachable"})
 

@@ -137,6 +137,12 @@ def test_decisions_are_numbered_without_gaps_and_have_the_same_parts() -> None:
         assert HEADING.findall(path.read_text(encoding="utf-8"))[1:] == ["Context", "Decision", "Consequences"], (
             path.name
         )
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\(adr/([^)]+)\) \| (.+) \|$", (ROOT / "docs/decisions.md").read_text("utf-8"), re.M
+    )
+    titles = [path.read_text(encoding="utf-8").partition("\n")[0] for path in decisions]
+    assert [(number, name) for number, name, _ in listed] == [(path.name[:4], path.name) for path in decisions]
+    assert [f"# {number} {title}" for number, _, title in listed] == titles
 
 
 def test_the_picture_in_the_readme_is_small() -> None:

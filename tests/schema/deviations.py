@@ -11,7 +11,7 @@ GENERAL = {
     "DATETIME(6) instead of DATETIME": "Six digits keep the order of events within a second; all moments are UTC.",
     "tenant_id and composite foreign keys": (
         "Rows belong to a tenant; (tenant_id, x_id) references (tenant_id, id), so the database itself refuses a "
-        "reference across tenants."
+        "reference across tenants. References to people are by id alone: user names are unique over all tenants."
     ),
     "further columns": "The document's columns keep their names and types; features beyond it add columns.",
 }
