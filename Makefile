@@ -5,7 +5,7 @@ ARGS ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: compare-inventory help run demo test test-setup mysql-sandbox bench requirements lint format migrate worker keeper flask venv venv-dev clean
+.PHONY: compare-inventory compare-content help run demo test test-setup mysql-sandbox bench requirements lint format migrate worker keeper flask venv venv-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -33,6 +33,10 @@ requirements: venv-dev ## Print each rule of the requirements and each attack wi
 
 compare-inventory: venv-dev ## Import inventories of DIR (a file or a folder of them), export, compare with ansible-inventory
 	@MILLWRIGHT_INVENTORIES="$(DIR)" $(BIN)/python -m pytest -q tests/inventory/test_real_inventories.py --part=plain
+
+compare-content: venv-dev ## Run PLAYBOOKS of the git repository DIR here and by ansible-playbook on twin hosts, compare
+	@MILLWRIGHT_CONTENT="$(DIR)" MILLWRIGHT_CONTENT_PLAYBOOKS="$(PLAYBOOKS)" MILLWRIGHT_CONTENT_GROUPS="$(GROUPS)" \
+	  $(BIN)/python -m pytest -q tests/e2e/test_real_content.py -k other_people
 
 lint: venv-dev ## Style, types, import contracts
 	@$(BIN)/python scripts/run_tests.py lint

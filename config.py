@@ -183,6 +183,10 @@ class Settings(BaseSettings):
         default_factory=list,
         description="JSON list of environment variables that playbooks may see beside the fixed few.",
     )
+    inject_facts: bool = Field(
+        False,
+        description="Plays see facts as variables too (ansible_os_family), as at the shell; else as ansible_facts.",
+    )
 
     @field_validator("secret_key", "api_key_pepper", "password_pepper", "audit_key", "master_key")
     @classmethod

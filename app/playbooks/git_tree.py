@@ -36,6 +36,28 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeLimits:
+    """How many files and bytes a tree may have; ``what`` it is and the settings to raise, for people."""
+
+    what: str
+    files: int
+    bytes: int
+    too_many: str
+    too_large: str
+
+
+def project_limits() -> TreeLimits:
+    """Return the limits of a project's own files, by the settings."""
+    return TreeLimits(
+        "The project",
+        settings().project_max_files,
+        settings().project_max_bytes,
+        "Name a sub-folder, or raise MILLWRIGHT_PROJECT_MAX_FILES.",
+        "Name a sub-folder, or raise MILLWRIGHT_PROJECT_MAX_BYTES.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class _Item:
     mode: str
     oid: str
@@ -60,13 +82,14 @@ def _plain(text: str) -> str:
     return "".join(character for character in text if character.isprintable() or character == "\n")
 
 
-def read_tree(git: Git, commit: str, subfolder: str | None = None) -> Tree:
-    """Return the files of ``commit`` (below ``subfolder``, with paths relative to it).
+def read_tree(git: Git, commit: str, subfolder: str | None = None, limits: TreeLimits | None = None) -> Tree:
+    """Return the files of ``commit`` (below ``subfolder``, with paths relative to it); ``limits``: a project's.
 
     Links inside the tree become copies of what they mean; one that leads out of it, or a tree that is too large,
     raises GitError. Submodules and names that cannot be stored are left out with a note.
     """
-    items = {item.path: item for item in _list(git, commit, subfolder)}
+    limits = limits or project_limits()
+    items = {item.path: item for item in _list(git, commit, subfolder, limits)}
     tree = Tree()
     wanted: dict[str, _Item] = {}
     left_out: list[str] = []
@@ -80,11 +103,11 @@ def read_tree(git: Git, commit: str, subfolder: str | None = None) -> Tree:
             left_out.append(item.path)
         else:
             wanted[item.path] = item
-    _check_size(wanted.values())
+    _check_size(wanted.values(), limits)
     blobs = _read_blobs(git, {item.oid for item in (*wanted.values(), *links)}, items.values())
     for path, item in wanted.items():
         tree.files[path] = SourceFile(blobs[item.oid], item.mode == _EXECUTABLE)
-    _follow_links(tree, links, blobs, items)
+    _follow_links(tree, links, blobs, items, limits)
     large = sorted(path for path, file in tree.files.items() if file.data.startswith(_LFS))
     if large:
         tree.notes.append(f"{len(large)} files are Git LFS pointers, not their content: {', '.join(large[:5])}")
@@ -92,15 +115,15 @@ def read_tree(git: Git, commit: str, subfolder: str | None = None) -> Tree:
         tree.notes.append(f"left out: {len(left_out)} files whose names cannot be stored: {', '.join(left_out[:5])}")
     if not tree.files:
         raise GitError("empty", "There is not one file that can be stored. Check branch and sub-folder.")
-    _check_total(tree.files)
+    _check_total(tree.files, limits)
     return tree
 
 
-def _list(git: Git, commit: str, subfolder: str | None) -> Iterable[_Item]:
+def _list(git: Git, commit: str, subfolder: str | None, limits: TreeLimits) -> Iterable[_Item]:
     what = f"{commit}:{subfolder}" if subfolder else commit
     done = git.run("ls-tree", "-r", "-z", "-l", "--full-tree", what, output_bytes=MAX_LIST_BYTES)
     if done.ended_by == "output":
-        raise _too_many()
+        raise _too_many(limits)
     if done.code != 0:
         if subfolder:
             raise GitError("no_folder", f"The commit has no folder '{subfolder}'. Correct the sub-folder.", done.error)
@@ -112,15 +135,11 @@ def _list(git: Git, commit: str, subfolder: str | None) -> Iterable[_Item]:
             yield _Item(mode, oid, int(size) if size.isdigit() else 0, name.decode("utf-8", "backslashreplace"))
 
 
-def _too_many() -> GitError:
-    return GitError(
-        "too_big",
-        f"The project has more than {settings().project_max_files} files. Name a sub-folder, or raise "
-        "MILLWRIGHT_PROJECT_MAX_FILES.",
-    )
+def _too_many(limits: TreeLimits) -> GitError:
+    return GitError("too_big", f"{limits.what} has more than {limits.files} files. {limits.too_many}")
 
 
-def _check_size(items: Iterable[_Item]) -> None:
+def _check_size(items: Iterable[_Item], limits: TreeLimits) -> None:
     count = total = 0
     for item in items:
         count += 1
@@ -128,27 +147,25 @@ def _check_size(items: Iterable[_Item]) -> None:
         if item.size > MAX_FILE_BYTES:
             size = MAX_FILE_BYTES // 1_048_576
             raise GitError("too_big", f"{item.path} is larger than {size} MiB. Keep such files outside of the project.")
-    if count > settings().project_max_files:
-        raise _too_many()
-    if total > settings().project_max_bytes:
-        raise _too_large(total)
+    if count > limits.files:
+        raise _too_many(limits)
+    if total > limits.bytes:
+        raise _too_large(limits, total)
 
 
-def _too_large(total: int) -> GitError:
-    limit = settings().project_max_bytes // 1_048_576
+def _too_large(limits: TreeLimits, total: int) -> GitError:
+    size, most = total // 1_048_576, limits.bytes // 1_048_576
     return GitError(
-        "too_big",
-        f"The project's files have {total // 1_048_576} MiB; {limit} MiB are allowed. Name a sub-folder, or raise "
-        "MILLWRIGHT_PROJECT_MAX_BYTES.",
+        "too_big", f"{limits.what} has files of {size} MiB together; {most} MiB are allowed. {limits.too_large}"
     )
 
 
-def _check_total(files: dict[str, SourceFile]) -> None:
+def _check_total(files: dict[str, SourceFile], limits: TreeLimits) -> None:
     total = sum(len(file.data) for file in files.values())
-    if len(files) > settings().project_max_files:
-        raise _too_many()
-    if total > settings().project_max_bytes:
-        raise _too_large(total)
+    if len(files) > limits.files:
+        raise _too_many(limits)
+    if total > limits.bytes:
+        raise _too_large(limits, total)
 
 
 def _read_blobs(git: Git, oids: set[str], items: Iterable[_Item]) -> dict[str, bytes]:
@@ -175,13 +192,15 @@ def _read_blobs(git: Git, oids: set[str], items: Iterable[_Item]) -> dict[str, b
     return found
 
 
-def _follow_links(tree: Tree, links: Iterable[_Item], blobs: dict[str, bytes], items: dict[str, _Item]) -> None:
+def _follow_links(
+    tree: Tree, links: Iterable[_Item], blobs: dict[str, bytes], items: dict[str, _Item], limits: TreeLimits
+) -> None:
     targets = {item.path: _target(item.path, blobs[item.oid]) for item in links}
     folders = {parent for path in items for parent in _parents(path)}
     for path in sorted(targets):
         end = _resolve(path, targets)
         source = tree.files.get(end) if end is not None else None
-        _check_total(tree.files)  # links to folders of links multiply
+        _check_total(tree.files, limits)  # links to folders of links multiply
         if not is_storable(path):
             tree.notes.append(f"left out: the link {path}")
         elif source is not None:

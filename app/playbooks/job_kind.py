@@ -89,6 +89,7 @@ def _parameters(request: RunRequest, hosts: RunHosts) -> dict[str, Any]:
         "tags": inputs.get("tags", []),
         "skip_tags": inputs.get("skip_tags", []),
         "verbosity": inputs.get("verbosity", 0),
+        "inject_facts": settings().inject_facts,
         "max_log_bytes": settings().max_job_log_bytes,
     }
     parameters |= engine_parameters(request.engine)

@@ -13,7 +13,7 @@ from app.core.yaml_gate import decode, load_yaml
 from app.playbooks import requirements
 from app.playbooks.content import MAX_FILE_BYTES, SourceFile
 from app.playbooks.git_client import Git, GitError
-from app.playbooks.git_tree import read_tree
+from app.playbooks.git_tree import TreeLimits, read_tree
 from app.playbooks.requirements import COLLECTION, ROLE, Requirement
 from app.runners import bounded_process
 from app.runners.bounded_process import Bounds
@@ -73,7 +73,15 @@ class Installer:
     def _from_git(self, place: Path, item: Requirement) -> Installed:
         git = self._open_git(place, item.url)
         commit = git.fetch(git.find_ref(item.version or None))
-        files = {path: file for path, file in read_tree(git, commit).files.items() if not path.startswith(".")}
+        limits = TreeLimits(
+            f"The {item.label}",
+            requirements.MAX_MEMBERS,
+            settings().requirements_max_bytes,
+            "Require a smaller version.",
+            "Require a smaller version, or raise MILLWRIGHT_REQUIREMENTS_MAX_BYTES.",
+        )
+        tree = read_tree(git, commit, limits=limits)
+        files = {path: file for path, file in tree.files.items() if not path.startswith(".")}
         if item.kind == ROLE:
             if not any(path.startswith(("tasks/", "meta/", "defaults/", "handlers/")) for path in files):
                 raise GitError("requirements", f"{item.url} holds no role: it has neither tasks/ nor meta/.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from app.inventory.import_report import Done, ImportReport
 from app.inventory.inventory_export import Wanted, as_yaml, export_inventory
 from app.inventory.inventory_fields import FIELD_OF, NAMES
 from app.inventory.inventory_files import read_folder
+from app.inventory.inventory_upload import read_upload
 from tests.inventory.ansible_side import NOT_OURS, Listed, ansible_inventory
 from tests.inventory.conftest import act
 
 FOLDERS = ("group_vars", "host_vars")
+VAULT = b"$ANSIBLE_VAULT"  # nobody has the password
 # What an export says although the inventory did not: the platform's own defaults.
 DEFAULTS = {"ansible_port": 22, "ansible_user": "root"}
 
@@ -28,6 +30,7 @@ class Figures:
     hosts: int = 0
     refused: list[str] = field(default_factory=list)
     groups: int = 0
+    files: int = 0
     variables: int = 0
     left_out: list[str] = field(default_factory=list)
     looked_up: int = 0
@@ -35,7 +38,8 @@ class Figures:
 
     def __str__(self) -> str:
         return (
-            f"{self.hosts} hosts ({len(self.refused)} refused), {self.groups} groups, {self.variables} variables, "
+            f"{self.files} files, {self.hosts} hosts ({len(self.refused)} refused), {self.groups} groups, "
+            f"{self.variables} variables, "
             f"{len(self.left_out)} left out with a reason, {len(self.differences)} differences"
         )
 
@@ -50,6 +54,15 @@ def files_of(source: Path) -> dict[str, bytes]:
     return found
 
 
+def without_vaults(files: Mapping[str, bytes], folder: Path) -> Path:
+    """Write the files below ``folder`` but for those that ansible-vault encrypted; return the inventory file."""
+    for name, data in files.items():
+        if not data.startswith(VAULT):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+    return folder / next(iter(files))
+
+
 def addresses(names: Collection[str]) -> dict[str, str]:
     """Stands for the resolver: every name has an address of the documentation's range."""
     return {name: f"203.0.113.{number % 250 + 1}" for number, name in enumerate(names)}
@@ -57,20 +70,22 @@ def addresses(names: Collection[str]) -> dict[str, str]:
 
 def compare(actor: Actor, source: Path, folder: Path) -> Figures:
     """Import ``source`` into the actor's tenant and return how it compares; ``folder`` takes the export."""
-    original = ansible_inventory(source)
+    files = files_of(source)
+    original = ansible_inventory(without_vaults(files, folder / "original"))
     with act(actor):
-        report = service_import.import_inventory(actor, read_folder(files_of(source)), dry_run=False, lookup=addresses)
+        found = read_folder(files) if len(files) > 1 else read_upload(source.name, files[source.name])
+        report = service_import.import_inventory(actor, found, dry_run=False, lookup=addresses)
     with act(actor):
         text = as_yaml(export_inventory(actor, Wanted()))
     exported = folder / "exported.yml"
     exported.write_text(text, "utf-8")
-    return _figures(original, ansible_inventory(exported), report)
+    return _figures(original, ansible_inventory(exported), report, len(files))
 
 
-def _figures(original: Listed, ours: Listed, report: ImportReport) -> Figures:
+def _figures(original: Listed, ours: Listed, report: ImportReport, files: int) -> Figures:
     refused = {row.name for row in report.hosts if row.done is Done.REFUSED}
     gone = {row.name for row in report.groups if row.done in (Done.REFUSED, Done.MAPPED)}
-    figures = Figures(hosts=len(original.hosts), groups=len(original.groups))
+    figures = Figures(hosts=len(original.hosts), groups=len(original.groups), files=files)
     figures.refused = [f"{row.name}: {row.reason}" for row in report.hosts if row.done is Done.REFUSED]
     out = {name for row in (*report.hosts, *report.groups) for name, _why in row.left_out}
     figures.left_out = sorted(out)

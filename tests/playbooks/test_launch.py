@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -270,6 +271,16 @@ def test_a_run_gets_exactly_the_approved_bytes(house: House, ready: tuple[int, i
     assert spec.parameters["groups"] == {"env_staging": alone, "tag_web": alone}
     assert spec.parameters["templates_in_inventory"] is False
     assert prepared.jobs_by_host == {"web-1": job.id}
+
+
+def test_facts_are_variables_too_only_where_the_installation_says_so(
+    house: House, ready: tuple[int, int], configure: Callable[..., None]
+) -> None:
+    uuid = go(house, *ready)
+    for wanted in (False, True):
+        configure(inject_facts=wanted)
+        with house.unit():
+            assert AnsibleKind().build_run(request_for(house, uuid)).spec.parameters["inject_facts"] is wanted
 
 
 @pytest.mark.parametrize(

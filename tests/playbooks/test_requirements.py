@@ -139,6 +139,23 @@ def _failing(make: MakeProject, repository: Repository, text: str) -> Project:
     return made
 
 
+@pytest.mark.database
+def test_a_collection_may_have_more_files_than_a_project_and_no_more_than_its_own_limits(
+    sources: MakeProject, repository: Repository, git_root: Path, configure: Callable[..., None]
+) -> None:
+    many = {f"docs/{number}.txt": f"{number} " * 100 for number in range(40)}
+    Repository(git_root / "large").commit({"galaxy.yml": "namespace: acme\nname: large\nversion: 1.0.0\n", **many})
+    repository.commit({"requirements.yml": f"collections:\n  - {{name: 'file://{git_root}/large', type: git}}\n"})
+    configure(project_max_files=20)
+    made = sources(git_url=repository.url)
+    assert made.work().status is SyncStatus.SUCCESS, made.last.log
+    assert ".requirements/collections/acme.large.tar.gz" in made.paths()
+    configure(requirements_max_bytes=8_000)
+    failed = made.sync()
+    assert failed.status is SyncStatus.FAILED
+    assert "MILLWRIGHT_REQUIREMENTS_MAX_BYTES" in failed.log
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -57,9 +58,28 @@ def test_t_facts_a_hostile_hosts_facts_are_cut_masked_and_never_evaluated(runs: 
     assert "do-not-keep-this" not in text and "\\u001b" not in text
     assert {"ansible_huge", "ansible_deep"} <= set(record["x"])
     assert record["z"] > 50 * 1024 * 1024 and size_of(record["d"]) <= MAX_BYTES
-    from pathlib import Path
-
     assert not Path(owned).exists()
+
+
+def test_t_facts_facts_as_variables_are_plain_text_and_change_no_connection(runs: Runs, tmp_path: object) -> None:
+    module = HOSTILE_SETUP.replace("@OWNED@", f"{tmp_path}/owned").replace("@SECRET@", SECRET)
+    play = """
+        - hosts: all
+          gather_facts: false
+          tasks:
+            - name: Gather
+              setup:
+            - name: Use them
+              debug: {msg: "{{ ansible_distribution }} {{ ansible_kernel }}"}
+            - name: Go on
+              ping:
+        """
+    ended = runs.run(play, files={"library/setup.py": module}, secrets=(SECRET,), inject_facts=True)
+    assert ended.codes() == {"a": None}, ended.text("a")
+    assert "{{ lookup(" in ended.text("a") and " 6.1" in ended.text("a")
+    assert not Path(f"{tmp_path}/owned").exists()
+    plain = runs.run(play, files={"library/setup.py": module}, secrets=(SECRET,))
+    assert "'ansible_distribution' is undefined" in plain.text("a")
 
 
 def test_facts_of_a_gathering_reach_the_spool_once_for_each_server_of_the_run(runs: Runs) -> None:
