@@ -29,7 +29,6 @@ def ansible_inventory(source: Path) -> Listed:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(source.parent),
-        "ANSIBLE_CONFIG": os.devnull,  # not what lies beside the inventory: it may ask for passwords
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
         "ANSIBLE_INVENTORY_ENABLED": "yaml,ini",
         "ANSIBLE_LOCALHOST_WARNING": "0",
