@@ -45,9 +45,9 @@ def may(permission: str) -> bool:
 
 
 def navigation() -> list[dict[str, Any]]:
-    """Return what this person may open and what exists: {label, url, icon, active, group}; group "" or "Admin"."""
+    """Return what this person may open and what exists: {label, url, icon, active, group}; group "" or "People"."""
     items = []
-    grouped = [("", entry) for entry in NAVIGATION] + [("Admin", entry) for entry in ADMINISTRATION]
+    grouped = [("", entry) for entry in NAVIGATION] + [("People", entry) for entry in ADMINISTRATION]
     for group, (endpoint, label, icon, permission) in grouped:
         if endpoint in current_app.view_functions and may(permission.value):
             url = url_for(endpoint)

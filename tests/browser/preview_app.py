@@ -101,7 +101,7 @@ def create_preview(role: str = "admin") -> Flask:
                     "url": tolerant_url_for(endpoint),
                     "icon": icon,
                     "active": page.startswith(endpoint.split(".")[0]),
-                    "group": "Admin" if endpoint.startswith("accounts.") else "",
+                    "group": "People" if endpoint.startswith("accounts.") else "",
                 }
                 for endpoint, label, icon in NAV
             ],

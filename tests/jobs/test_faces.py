@@ -133,6 +133,21 @@ def test_a_matrix_shows_each_server_and_task(house: House, client: FlaskClient, 
     assert len(part["rows"]) == 1 and part["next_after"] == part["rows"][0]["number"]
 
 
+def test_the_list_as_part_of_a_servers_page_has_no_sorting_and_does_not_name_the_server_again(
+    house: House, client: FlaskClient, person: PersonMade
+) -> None:
+    job = house.jobs(house.launch("a"))["a"]
+    address = f"/jobs?server_id={job.server_id}"
+    factories.sign_in(client, person)
+    whole = client.get(address).text
+    part = client.get(address, headers={"HX-Request": "true"}).text
+    assert "sort=" in whole
+    assert ">Server</th>" in whole
+    assert f"/jobs/{job.job_id}" in part
+    assert "sort=" not in part
+    assert ">Server</th>" not in part
+
+
 def test_one_job_of_a_shared_run_cannot_be_cancelled_alone(
     house: House, client: FlaskClient, key: dict[str, str]
 ) -> None:
