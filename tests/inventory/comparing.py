@@ -119,6 +119,8 @@ def _host(figures: Figures, host: str, wanted: dict[str, Any], found: dict[str, 
         expected = wanted.get(name, DEFAULTS.get(name))
         if name in FIELD_OF and str(value) == str(expected):
             continue
+        if name == "ansible_become" and str(value).lower() == str(expected).lower():
+            continue  # INI writes a switch as text
         if name == "ansible_connection" and {expected, value} <= {None, "ssh", "smart", "paramiko"}:
             continue
         if name == "ansible_host" and isinstance(expected, str) and not expected[:1].isdigit():
