@@ -15,6 +15,10 @@ from app.core.actor import Actor
 # Pages of things in the slices above, by resource_type: endpoint, its argument, whether that is the UUID.
 PAGES = {
     "server": ("inventory.server", "server_id", False),
+    "server_group": ("server_groups.group", "group_id", False),
+    "team": ("accounts.team", "team_uuid", True),
+    "playbook_project": ("playbooks.projects.project", "project_uuid", True),
+    "saved_launch": ("playbooks.saved_launch", "saved_uuid", True),
     "playbook": ("playbooks.playbook", "playbook_id", False),
     "launch": ("jobs.launch", "launch_uuid", True),
     "job": ("jobs.job", "job_id", True),

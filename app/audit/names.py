@@ -36,7 +36,7 @@ KINDS: dict[str, Kind] = {
     "launch": Kind("launches", "title", "uuid"),
     "ticket": Kind("tickets", "title", "ticket_id"),
     "user": Kind("users", "username"),
-    "team": Kind("teams", "name"),
+    "team": Kind("teams", "name", "uuid"),
     "api_key": Kind("api_keys", "name"),
     "tenant": Kind("tenants", "name"),
 }

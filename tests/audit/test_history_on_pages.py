@@ -35,3 +35,18 @@ def test_the_page_of_a_thing_tells_what_happened_to_it(app: Flask, kind: str) ->
     viewer = factories.sign_in(app.test_client(), factories.make_person(admin.tenant_id, Role.VIEWER))
     seen = viewer.get(path)
     assert seen.status_code == 200 and "/audit/history" not in seen.get_data(as_text=True)
+
+
+def test_the_log_leads_to_the_pages_of_things(app: Flask) -> None:
+    admin = factories.make_person(factories.make_tenant("Default").id)
+    held = make_holdings(app, admin)
+    browser = factories.sign_in(app.test_client(), admin)
+    log = browser.get("/audit").get_data(as_text=True)
+    entries = [browser.get(path).get_data(as_text=True) for path in set(re.findall(r"/audit/\d+", log))]
+    for path in (
+        f"/server-groups/{held.group_id}",
+        f"/teams/{held.team_uuid}",
+        f"/playbooks/projects/{held.project_uuid}",
+        f"/saved-launches/{held.saved_uuid}",
+    ):
+        assert any(f'<dt>On</dt><dd><a href="{path}">' in entry for entry in entries), path
