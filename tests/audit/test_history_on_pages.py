@@ -42,7 +42,7 @@ def test_the_log_leads_to_the_pages_of_things(app: Flask) -> None:
     held = make_holdings(app, admin)
     browser = factories.sign_in(app.test_client(), admin)
     log = browser.get("/audit").get_data(as_text=True)
-    entries = [browser.get(path).get_data(as_text=True) for path in set(re.findall(r"/audit/\d+", log))]
+    entries = [browser.get(path).get_data(as_text=True) for path in set(re.findall(r"/audit/entries/\d+", log))]
     for path in (
         f"/server-groups/{held.group_id}",
         f"/teams/{held.team_uuid}",
