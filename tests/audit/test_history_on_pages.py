@@ -46,7 +46,6 @@ def test_the_log_leads_to_the_pages_of_things(app: Flask) -> None:
     for path in (
         f"/server-groups/{held.group_id}",
         f"/teams/{held.team_uuid}",
-        f"/playbooks/projects/{held.project_uuid}",
         f"/saved-launches/{held.saved_uuid}",
     ):
         assert any(f'<dt>On</dt><dd><a href="{path}">' in entry for entry in entries), path
