@@ -11,7 +11,7 @@ import pytest
 
 from config import Settings
 from tests.deploy.nginx import as_started_here, nginx_program
-from tests.support import mysql_sandbox
+from tests.support import memory, mysql_sandbox
 from tests.support.certificates import Authority
 from tests.support.databases import ROOT
 from tests.support.processes import free_port
@@ -143,7 +143,7 @@ def test_mysql_takes_the_server_settings() -> None:
         done = run("chroot", f"--userspec={mysql_sandbox.USER}", str(sandbox.root), *argv)
         assert done.returncode == 0, done.stderr
     finally:
-        shutil.rmtree(folder)
+        memory.remove(folder)
 
 
 def test_the_example_of_settings_holds_no_secret_and_only_known_settings() -> None:

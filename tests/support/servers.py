@@ -140,17 +140,19 @@ def start_mariadb(*, durable: bool = False, options: Sequence[str] = ()) -> Data
         raise NotAvailable("MariaDB is not installed (Debian: apt-get install mariadb-server)")
     folder = memory.new_folder("millwright-mariadb")
     user = "mysql" if os.geteuid() == 0 else None
-    data = folder / "data"
+    data, scratch = folder / "data", folder / "tmp"  # a server that starts empties the folder of temporary tables
     data.mkdir(mode=0o700)
+    scratch.mkdir(mode=0o700)
     password = secrets.token_hex(16)
     init = _init_file(folder, password)
     if user:
-        for path in (folder, data, init):
+        for path in (folder, data, scratch, init):
             shutil.chown(path, user)
     install = [
         installer,
         "--no-defaults",
         f"--datadir={data}",
+        f"--tmpdir={scratch}",
         "--skip-test-db",
         "--innodb-log-file-size=16M",
     ]
@@ -165,6 +167,7 @@ def start_mariadb(*, durable: bool = False, options: Sequence[str] = ()) -> Data
             program,
             "--no-defaults",
             f"--datadir={data}",
+            f"--tmpdir={scratch}",
             f"--port={port}",
             f"--socket={folder}/server.sock",
             f"--pid-file={folder}/server.pid",
