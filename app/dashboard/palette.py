@@ -10,6 +10,7 @@ from sqlalchemy import select, true
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.permissions import Permission, can, require
+from app.core.searching import begins
 from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs.finding import search_jobs
@@ -57,7 +58,7 @@ def _search(actor: Actor, text: str) -> Iterator[Found]:
     if can(actor, Permission.JOB_VIEW):
         yield from _jobs(search_jobs(actor, text))
     if can(actor, Permission.SERVER_VIEW):
-        servers = scoped(actor, Server).where(Server.hostname.startswith(text.lower(), autoescape=True))
+        servers = scoped(actor, Server).where(begins(Server.hostname, text.lower()))
         for server in db.session.scalars(servers.order_by(Server.hostname).limit(EACH)):
             words = [server.environment or "", "" if server.is_active else "inactive"]
             subtitle = " ".join(word for word in (server.ip_address, *words) if word)

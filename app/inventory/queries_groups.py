@@ -12,6 +12,7 @@ from app.core.db import db
 from app.core.errors import InvalidInput, NotFound
 from app.core.pagination import Page, paginate
 from app.core.permissions import Permission, require
+from app.core.searching import escaped
 from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.inventory import group_graph
@@ -243,8 +244,7 @@ def find_named_servers(actor: Actor, words: Sequence[str]) -> tuple[list[int], l
     found = {row.id: row.hostname for row in rows}
     missing = sorted(set(names) - set(found.values()))
     for pattern in patterns:
-        plain = pattern.replace("/", "//").replace("%", "/%").replace("_", "/_")
-        named = Server.hostname.like(plain.replace("*", "%"), escape="/")
+        named = Server.hostname.like(escaped(pattern).replace("*", "%"), escape="/")
         matched = active.with_only_columns(Server.id, Server.hostname).where(named)
         more = {row.id: row.hostname for row in db.session.execute(matched.limit(10_000))}
         missing += [] if more else [pattern]

@@ -16,6 +16,7 @@ from app.core.db import db
 from app.core.errors import NotFound
 from app.core.pagination import Page, paginate
 from app.core.permissions import Permission, require
+from app.core.searching import begins
 from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.inventory.models import Server
@@ -94,9 +95,7 @@ def _job_matches(actor: Actor, text: str) -> ColumnElement[bool]:
     if len(text) == UUID_LENGTH and text.count("-") == 4:
         return Job.job_id == text
     servers = (
-        select(Server.id)
-        .where(Server.tenant_id == actor.tenant_id, Server.hostname.startswith(text, autoescape=True))
-        .order_by(Server.id)
+        select(Server.id).where(Server.tenant_id == actor.tenant_id, begins(Server.hostname, text)).order_by(Server.id)
     )
     return Job.server_id.in_(servers.scalar_subquery())
 
@@ -139,9 +138,7 @@ def select_launches(actor: Actor, narrow: LaunchFilter) -> Select[Launch]:
     if narrow.text:
         text = narrow.text.strip().lower()
         number = NUMBER.match(text)
-        statement = statement.where(
-            Launch.id == int(number[1]) if number else Launch.title.startswith(text, autoescape=True)
-        )
+        statement = statement.where(Launch.id == int(number[1]) if number else begins(Launch.title, text))
     return statement
 
 

@@ -13,6 +13,7 @@ from app.core.db import db
 from app.core.errors import NotFound
 from app.core.pagination import COUNT_CAP, Page, paginate
 from app.core.permissions import Permission, require
+from app.core.searching import begins
 from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.jobs.models import Job, Launch
@@ -110,7 +111,7 @@ def list_playbooks(
     if approved is not None:
         statement = statement.where(_is_approved() if approved else not_(_is_approved()))
     if q and not _is_small(actor):
-        statement = statement.where(Playbook.name.startswith(q, autoescape=True))
+        statement = statement.where(begins(Playbook.name, q))
     elif q:
         columns = (Playbook.name, Playbook.description, Playbook.file_path)
         statement = statement.where(or_(*(column.contains(q, autoescape=True) for column in columns)))

@@ -12,6 +12,7 @@ from app.core.db import db
 from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
+from app.core.searching import begins
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
 from app.core.yaml_gate import load_plays
@@ -186,7 +187,7 @@ def _free_project_name(actor: Actor, name: str) -> str:
         db.session.scalars(
             scoped(actor, PlaybookProject)
             .with_only_columns(PlaybookProject.name)
-            .where(PlaybookProject.name.startswith(name[:180], autoescape=True))
+            .where(begins(PlaybookProject.name, name[:180]))
         )
     )
     folded = {item.casefold() for item in taken}

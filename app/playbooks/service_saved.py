@@ -14,6 +14,7 @@ from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
+from app.core.searching import begins
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
 from app.jobs.models import Launch
@@ -201,7 +202,7 @@ def _refuse_taken(actor: Actor, name: str, but: int | None = None) -> None:
 def _free_name(actor: Actor, name: str) -> str:
     statement = select(SavedLaunch.active_name).where(
         SavedLaunch.tenant_id == actor.tenant_id,
-        SavedLaunch.active_name.startswith(name[:200], autoescape=True),
+        begins(SavedLaunch.active_name, name[:200]),
     )
     taken = {str(found).casefold() for found in db.session.scalars(statement)}
     wanted, number = f"{name[:200]} (copy)", 1
