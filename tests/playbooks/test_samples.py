@@ -41,7 +41,13 @@ def play(host: Any, folder: Path, file: str, *options: str, **variables: Any) ->
         text=True,
         timeout=300,
         stdin=subprocess.DEVNULL,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "ANSIBLE_INJECT_FACT_VARS": "False", "LC_ALL": "C.UTF-8"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "ANSIBLE_INJECT_FACT_VARS": "False",
+            "ANSIBLE_SSH_ARGS": "-C",  # no shared connection: its socket's path would be too long below this folder
+            "LC_ALL": "C.UTF-8",
+        },
     )
 
 
