@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from tests.support.parts import OUTCOMES, lines_for  # noqa: E402
 
 COUNTS = ROOT / "build" / "test-counts"
-# Seconds on a machine with two cores; together well under 40 minutes with the set-up.
+# Seconds on a machine with two cores.
 BUDGETS = {
     "lint": 180,
     "plain": 600,
