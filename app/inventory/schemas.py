@@ -125,7 +125,8 @@ class ServerQuery(Strict):
     q = fields.String(
         validate=validate.Length(1, 100),
         metadata={
-            "description": "In the name, or the beginning of the address; above 10,000 servers the beginning of both."
+            "description": "In the name, or the beginning of the address; above 10,000 servers the beginning of "
+            "the address if it looks like one (10.2. or fe80:), else of the name."
         },
     )
     os_type = fields.String(validate=validate.Length(1, 50))

@@ -39,7 +39,9 @@ class TicketQuery(PagingQuery):
     )
     created_to = fields.AwareDateTime(load_default=None, validate=in_our_time)
     text = fields.String(
-        load_default=None, validate=validate.Length(1, 200), metadata={"description": "Words of the title, or #12"}
+        load_default=None,
+        validate=validate.Length(1, 200),
+        metadata={"description": "Words of the title (of the newest 50,000), or #12"},
     )
     sort = sort_field(*SORTS.columns)
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.core.actor import Actor
 from app.core.clock import utc_now
-from app.inventory import last_jobs
+from app.inventory import last_jobs, queries
 from app.inventory.fact_keeping import Gathered, keep_facts
 from app.inventory.last_jobs import Ended
 from app.inventory.models import Server
@@ -68,6 +68,22 @@ def test_each_filter_and_order_finds_what_it_says(
 ) -> None:
     answer = http("viewer").get(f"/api/v1/servers?{query}")
     assert answer.status_code == 200 and [one["hostname"] for one in answer.json] == names.split(), query
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("we", ["web"]), ("eb", []), ("10.2.", ["db"]), ("10.", ["db"]), ("192", []), ("fe80:", ["app"])],
+)
+def test_where_servers_are_many_beginnings_are_looked_for(
+    acting: Acting, admin: Actor, make_server: Make, monkeypatch: pytest.MonkeyPatch, text: str, names: list[str]
+) -> None:
+    for hostname, address in (("web", "192.0.2.1"), ("db", "10.2.0.9"), ("app", "fe80::1")):
+        make_server(hostname=hostname, ip_address=address)
+    monkeypatch.setattr(queries, "COUNT_CAP", 2)
+    with acting(admin):
+        found = queries.list_servers(admin, queries.ServerFilter(text=text))
+        assert [server.hostname for server in found.items] == names
 
 
 @pytest.mark.parametrize(

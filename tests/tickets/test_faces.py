@@ -10,6 +10,7 @@ from app.core.actor import Role
 from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope, tenant_scope
 from app.jobs.models import Job
+from app.tickets import queries_list
 from app.tickets.models import Ticket
 from app.tickets.opening import open_for_run
 from tests.tickets.faces import client_of
@@ -69,6 +70,14 @@ def test_filters_narrow_the_list(app: Flask, world: World, ticket: str, query: s
     answer = client_of(app, world).get(f"{API}?{query}")
     assert answer.status_code == 200
     assert len(answer.json or []) == found
+
+
+@pytest.mark.parametrize(("limit", "found"), [(0, 0), (1, 1)])
+def test_a_search_looks_at_the_newest_titles(
+    app: Flask, world: World, ticket: str, monkeypatch: pytest.MonkeyPatch, limit: int, found: int
+) -> None:
+    monkeypatch.setattr(queries_list, "SEARCH_LIMIT", limit)
+    assert len(client_of(app, world).get(f"{API}?text=WEB.yml").json or []) == found
 
 
 @pytest.mark.parametrize("query", ["colour=red", "status=broken", "server_id=x", "page_size=1000", "text="])
