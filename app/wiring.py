@@ -35,6 +35,7 @@ MODEL_MODULES = (
     "app.inventory.models_groups",
     "app.jobs.models",
     "app.jobs.log_models",
+    "app.jobs.models_operations",
     "app.playbooks.models",
     "app.playbooks.models_saved",
     "app.tickets.models",

@@ -98,7 +98,10 @@ class DatabasePort:
         run = db.session.scalars(select(Run).where(Run.id == run_id)).one()
         if not locks.take(run, now):
             raise _GiveBack
-        return Claim(run.tenant_id, run.id, run.uuid, run.attempt, token)
+        launch_uuid = db.session.scalar(
+            select(Launch.uuid).where(Launch.tenant_id == run.tenant_id, Launch.id == run.launch_id)
+        )
+        return Claim(run.tenant_id, run.id, run.uuid, run.attempt, token, launch_uuid or "")
 
     def plan(self, claim: Claim) -> kinds.PreparedRun:
         """Build the run's frozen spec: hashes checked, secrets opened. What has to come first is done first."""

@@ -7,6 +7,7 @@ supervisor ends the engine, and a watchdog ships the rest and says ``lost``.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from app.core.retry import retrying
 from app.core.runtime import settings
+from app.jobs import journal
 from app.jobs.kinds import PreparationError, PreparedRun
 from app.jobs.log_sink import LogSink
 from app.jobs.port import Carrier, Claim, EnginePort, Fenced
@@ -28,6 +30,10 @@ HEARTBEAT_SECONDS = 1.0  # a cancel request is seen within 2 s; the lease is ren
 POLL_SECONDS = 0.02  # a new line is shipped at once when idle, else within 50 ms
 HOSTS_NAME = "hosts.json"  # beside the spool: which host's lines belong to which job, for a second shipper
 PLAN_TRIES = 3  # a job cancelled between plan and begin makes a new plan necessary
+BEGUN_BEFORE = (
+    "This run began before, but the database did not know it any more: it was restored to an earlier moment, or lost "
+    "a commit. It was not run again. Look at the servers before you launch again; the work may be done."
+)
 
 
 def execute_run(port: EnginePort, run_id: int, carrier: Carrier) -> bool:
@@ -69,6 +75,10 @@ def _start(port: EnginePort, claim: Claim) -> tuple[launcher.RunHandle, Prepared
 def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, launcher.PreparedRun] | None:
     """Return the spec and its workspace; None when the run was ended or given back instead."""
     try:
+        if journal.has(claim.run_uuid):
+            log.error("run.begun_before", extra={"run_id": claim.run_id})
+            _end_unbegun(port, claim, FailureCode.LOST, BEGUN_BEFORE, log_complete=False)
+            return None
         planned = retrying(lambda: port.plan(claim))
         if not planned.jobs_by_host:
             _end_unbegun(port, claim, FailureCode.CANCELLED, "Every job of this run was cancelled.")
@@ -103,6 +113,7 @@ def _launch(
     port: EnginePort, claim: Claim, planned: PreparedRun, prepared: launcher.PreparedRun
 ) -> tuple[launcher.RunHandle, PreparedRun] | None:
     try:
+        _note_begun(claim, planned)
         handle = prepared.start()
     except WorkspaceError as error:
         _end_unbegun(port, claim, error.code, str(error))
@@ -110,6 +121,15 @@ def _launch(
         return None
     retrying(lambda: port.started(claim, handle.identity), attempts=3)
     return handle, planned
+
+
+def _note_begun(claim: Claim, planned: PreparedRun) -> None:
+    try:
+        journal.note(claim.run_uuid, claim.attempt, claim.launch_uuid, list(planned.jobs_by_host))
+    except OSError as error:
+        code = FailureCode.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else FailureCode.ENGINE_ERROR
+        text = f"The worker's journal of begun runs cannot be written ({error.strerror}). Nothing was started."
+        raise WorkspaceError(code, text) from error
 
 
 def _stop_before_begin(port: EnginePort, claim: Claim) -> None:
@@ -120,10 +140,10 @@ def _stop_before_begin(port: EnginePort, claim: Claim) -> None:
         retrying(lambda: port.release(claim, "Jobs of the run were cancelled while it was prepared."))
 
 
-def _end_unbegun(port: EnginePort, claim: Claim, code: FailureCode, message: str) -> None:
+def _end_unbegun(port: EnginePort, claim: Claim, code: FailureCode, message: str, *, log_complete: bool = True) -> None:
     log.info("run.not_begun", extra={"run_id": claim.run_id, "failure_code": code.value})
     result = RunResult(None, code, message)
-    retrying(lambda: port.finish(claim, result, hosts_by_job={}, log_complete=True), attempts=None)
+    retrying(lambda: port.finish(claim, result, hosts_by_job={}, log_complete=log_complete), attempts=None)
 
 
 def _carry(port: EnginePort, claim: Claim, handle: launcher.RunHandle, planned: PreparedRun) -> None:

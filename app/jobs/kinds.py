@@ -80,6 +80,17 @@ class JobKind(Protocol):
         """
         ...
 
+    def prepare_launch(self, tenant_id: int, launch_id: int) -> None:
+        """Do what a launch with PREPARE in its inputs has to wait for, then remove PREPARE from them.
+
+        Called outside of any unit of work, before ``build_run``. A kind that inherits from this class and has
+        nothing to prepare says so: PreparationError, which ends the run unbegun.
+        """
+        raise PreparationError(
+            FailureCode.ENGINE_ERROR,
+            f"Jobs of kind '{self.name}' have nothing to prepare, but this launch asks for it. Upgrade the worker.",
+        )
+
 
 _kinds: dict[str, JobKind] = {}
 
@@ -104,5 +115,4 @@ def prepare(name: str, tenant_id: int, launch_id: int) -> None:
 
     It removes PREPARE from the launch's inputs. PreparationError ends the run unbegun.
     """
-    kind: Any = get(name)
-    kind.prepare_launch(tenant_id, launch_id)
+    get(name).prepare_launch(tenant_id, launch_id)

@@ -209,6 +209,8 @@ class Worker(Model):
     engines: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
     state: Mapped[WorkerState] = mapped_column(enum_column(WorkerState, "state"), nullable=False)
     message: Mapped[str | None] = mapped_column(String(255))  # why it takes nothing, in words
+    # Of its machine at the last sign of life; keys as in ``host_load.Load``. None: an older worker.
+    host_load: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
     drain_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # a person's wish; outlives a restart
     started_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
     last_seen_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)

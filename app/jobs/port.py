@@ -32,13 +32,14 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run taken by a carrier. ``planned`` is its frozen spec, made between claim and begin."""
+    """A run taken by a carrier. ``launch_uuid`` is for people who follow it through logs and journals."""
 
     tenant_id: int
     run_id: int
     run_uuid: str
     attempt: int
     token: str
+    launch_uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

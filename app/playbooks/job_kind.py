@@ -16,7 +16,7 @@ from app.core.actor import Actor
 from app.core.db import db
 from app.core.runtime import settings
 from app.jobs import kinds
-from app.jobs.kinds import PreparedRun, RunRequest
+from app.jobs.kinds import JobKind, PreparedRun, RunRequest
 from app.jobs.models import Launch
 from app.playbooks import service
 from app.playbooks.launch_sync import sync_first
@@ -27,7 +27,7 @@ from app.playbooks.run_hosts import RunHosts, hosts_for_run
 from app.runners.base import RunSpec
 
 
-class AnsibleKind:
+class AnsibleKind(JobKind):
     """Builds the RunSpec of a playbook launch."""
 
     name = KIND

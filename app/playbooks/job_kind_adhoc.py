@@ -7,7 +7,7 @@ import os
 from app.core.actor import Actor
 from app.core.runtime import settings
 from app.jobs import kinds
-from app.jobs.kinds import PreparationError, PreparedRun, RunRequest
+from app.jobs.kinds import JobKind, PreparationError, PreparedRun, RunRequest
 from app.jobs.models import Launch
 from app.playbooks import adhoc, service_adhoc
 from app.playbooks.run_hosts import hosts_for_run
@@ -16,7 +16,7 @@ from app.runners.base import FailureCode, RunFile, RunSpec
 SHOWS_ITSELF = frozenset({adhoc.BUILTIN + "setup"})  # facts have a page of their own; the log need not hold them
 
 
-class AdhocKind:
+class AdhocKind(JobKind):
     """Builds the RunSpec of a module's launch."""
 
     name = service_adhoc.KIND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.core.actor import Actor
 from app.jobs import engine_list, kinds
-from app.jobs.kinds import PreparedRun, RunRequest
+from app.jobs.kinds import JobKind, PreparedRun, RunRequest
 from app.jobs.models import Launch
 from app.playbooks import service_syntax
 from app.playbooks.run_content import collections_of_run, engine_parameters, run_files, verified_files
@@ -14,7 +14,7 @@ from app.runners.base import RunSpec
 HOST = "syntax-check"  # stands in the inventory, because ansible wants one; nothing connects to it
 
 
-class SyntaxKind:
+class SyntaxKind(JobKind):
     """Builds the RunSpec of a syntax check."""
 
     name = KIND

@@ -17,7 +17,7 @@ from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope, tenant_scope
 from app.inventory.models import Connection, Server
 from app.jobs import kinds, service
-from app.jobs.kinds import PreparedRun, RunRequest
+from app.jobs.kinds import JobKind, PreparedRun, RunRequest
 from app.jobs.models import Job, Launch
 from app.playbooks.models import Playbook, PlaybookProject, ProjectSource
 from app.runners.base import RunFile, RunSpec
@@ -90,7 +90,7 @@ class House:
         return self.read(work)
 
 
-class PlaybookText:
+class PlaybookText(JobKind):
     """The job kind of these tests: real ansible, connection local, the playbook's text from the house."""
 
     name = "test"
