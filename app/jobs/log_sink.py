@@ -24,18 +24,24 @@ _FAILED = frozenset({"failed", "unreachable"})
 
 
 class _Clock:
-    """Formats epoch seconds as the database wants them, caching the second."""
+    """Formats epoch seconds as the database wants them, caching the second and the last moment."""
 
     def __init__(self) -> None:
         self._second = -1
+        self._day_time = ""
+        self._epoch = -1.0  # lines that were read together carry the same moment
         self._text = ""
 
     def text(self, epoch: float) -> str:
+        if epoch == self._epoch:
+            return self._text
         second = int(epoch)
         if second != self._second:
             self._second = second
-            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return f"{self._text}.{int((epoch - second) * 1_000_000):06d}"
+            self._day_time = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        self._epoch = epoch
+        self._text = f"{self._day_time}.{int((epoch - second) * 1_000_000):06d}"
+        return self._text
 
 
 class LogSink:
