@@ -155,6 +155,21 @@ class Settings(BaseSettings):
     job_log_days: int = Field(
         90, ge=0, description="Log lines and task results are removed after this time; 0 keeps them. Jobs stay."
     )
+    seal_after_days: int = Field(
+        3, ge=0, description="Lines of runs that ended this long ago move into compressed segments; 0 is never."
+    )
+    segment_store: Literal["database", "folder", "s3"] = Field(
+        "database", description="Where new segments are kept. Those that exist are read where they are."
+    )
+    segment_dir: Path | None = Field(
+        None, description="Folder of segments, the same for web and keepers; <data_dir>/log-segments by default."
+    )
+    segment_s3_bucket: str | None = Field(None, description="Bucket of segments; needs requirements-s3.txt.")
+    segment_s3_prefix: str = Field("log-segments/", max_length=200, description="Beginning of their names in it.")
+    segment_s3_endpoint_url: str | None = Field(None, description="An S3-compatible store; AWS itself when not given.")
+    segment_s3_region: str | None = Field(None, description="Its region, where it has some.")
+    segment_s3_access_key: str | None = Field(None, description="Its key id; else boto3 looks where it always does.")
+    segment_s3_secret_key: SecretStr | None = Field(None, description="The secret of that key.")
     minimum_free_bytes: int = Field(
         268_435_456, ge=0, description="A worker with less free disk under data_dir claims nothing."
     )
@@ -227,6 +242,14 @@ class Settings(BaseSettings):
             raise ValueError("MILLWRIGHT_DATABASE_SSL_CA is of no use with SQLite")
         return self
 
+    @model_validator(mode="after")
+    def _a_store_has_its_bucket(self) -> Settings:
+        if self.segment_store == "s3" and not self.segment_s3_bucket:
+            raise ValueError("MILLWRIGHT_SEGMENT_STORE=s3 needs a MILLWRIGHT_SEGMENT_S3_BUCKET")
+        if (self.segment_s3_access_key is None) != (self.segment_s3_secret_key is None):
+            raise ValueError("MILLWRIGHT_SEGMENT_S3_ACCESS_KEY and _SECRET_KEY belong together: give both or none")
+        return self
+
     @property
     def workspace_root(self) -> Path:
         """Folder of the runs' private workspaces on this machine."""
@@ -256,6 +279,11 @@ class Settings(BaseSettings):
     def archive_dir(self) -> Path:
         """Folder of the audit log's archive files."""
         return self.audit_archive_dir or self.data_dir / "audit-archive"
+
+    @property
+    def segment_folder(self) -> Path:
+        """Folder of sealed log lines, where they are kept in one."""
+        return self.segment_dir or self.data_dir / "log-segments"
 
     @property
     def is_sqlite(self) -> bool:

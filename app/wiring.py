@@ -36,6 +36,7 @@ MODEL_MODULES = (
     "app.jobs.models",
     "app.jobs.log_models",
     "app.jobs.models_operations",
+    "app.jobs.segment_models",
     "app.playbooks.models",
     "app.playbooks.models_saved",
     "app.tickets.models",
@@ -83,6 +84,9 @@ CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("clearing away of sessions, tries and idempotency keys", 600.0, False, "app.accounts.pruning:prune_accounts"),
     ("steps of audit verifications", 1.0, False, "app.audit.walks:step_walks"),
     ("audit verifications that are due", 300.0, False, "app.audit.walks:begin_due_walks"),
+    ("sealing of log lines", 5.0, False, "app.jobs.sealing:seal_old_lines"),
+    ("leftovers of sealing", 600.0, False, "app.jobs.segment_care:clear_leftovers"),
+    ("reading of sealed segments", 10.0, False, "app.jobs.segment_care:check_segments"),
     ("removal of old log lines", 10.0, False, "app.jobs.retention:remove_old_lines"),
     ("audit anchor", None, False, "app.audit.anchor:anchor_heads"),
 )

@@ -13,8 +13,11 @@ from sqlalchemy import select
 
 from app.core.clock import iso
 from app.core.db import db
-from app.jobs.log_models import JobLogLine, RunLine, RunTask, TaskResult
+from app.jobs import log_reading
+from app.jobs.log_models import RunLine, RunTask, TaskResult
+from app.jobs.log_reading import Missing, Wanted
 from app.jobs.models import Job, Launch, Run
+from app.jobs.segment_codec import Line
 from app.jobs.status import JOB_FINAL
 
 LINE_LIMIT = 1000  # lines in one answer
@@ -33,11 +36,12 @@ class Tail:
     status: str
     first_failure_line: int | None
     removed_at: datetime | None  # retention removed the lines; ``last_line`` says how many there were
+    missing: Sequence[Missing] = ()  # of this page, or of what a search looked through
 
 
-def line_data(line: JobLogLine) -> dict[str, Any]:
-    """Return a line in the short form that pages and streams use."""
-    return {
+def line_data(line: Line) -> dict[str, Any]:
+    """Return a line in the short form that pages and streams use; ``m`` marks one that cannot be read."""
+    data = {
         "n": line.line_number,
         "s": line.task_seq,
         "v": line.log_level,
@@ -45,6 +49,7 @@ def line_data(line: JobLogLine) -> dict[str, Any]:
         "t": iso(line.timestamp),
         "c": int(line.continued),
     }
+    return {**data, "m": 1} if line.is_missing else data
 
 
 def tail(
@@ -60,27 +65,21 @@ def tail(
 
     With ``text`` the search goes through at most SEARCH_SPAN line numbers.
     """
-    statement = select(JobLogLine).where(JobLogLine.tenant_id == job.tenant_id, JobLogLine.job_id == job.id)
-    if level:
-        statement = statement.where(JobLogLine.log_level == level)
+    until = log_reading.FAR if before is None else before - 1
     if text:
-        statement = statement.where(
-            JobLogLine.line_number <= after + SEARCH_SPAN, JobLogLine.content.icontains(text, autoescape=True)
-        )
+        until = min(until, after + SEARCH_SPAN)
     limit = max(1, min(limit, LINE_LIMIT))
-    if before is not None:
-        newest = statement.where(JobLogLine.line_number < before, JobLogLine.line_number > after)
-        rows = list(db.session.scalars(newest.order_by(JobLogLine.line_number.desc()).limit(limit)))[::-1]
-    else:
-        newer = statement.where(JobLogLine.line_number > after)
-        rows = list(db.session.scalars(newer.order_by(JobLogLine.line_number).limit(limit)))
+    part = log_reading.read_lines(
+        job, Wanted(after=after, until=until, limit=limit, level=level, text=text, newest=before is not None)
+    )
     return Tail(
-        [line_data(row) for row in rows],
+        [line_data(line) for line in part.lines],
         job.log_lines,
         job.status in JOB_FINAL,
         job.status.value,
         job.first_failure_line,
         job.lines_removed_at,
+        part.missing,
     )
 
 
@@ -91,29 +90,18 @@ class Hits:
     hits: Sequence[dict[str, Any]]
     scanned_to: int
     more: bool
+    missing: Sequence[Missing] = ()
 
 
 def search(job: Job, text: str, *, after: int = 0, level: str | None = None, limit: int = SEARCH_HITS) -> Hits:
     """Look for ``text`` (case-insensitive, no pattern) in at most SEARCH_SPAN line numbers behind ``after``."""
     limit = max(1, min(limit, SEARCH_HITS))
     end = after + SEARCH_SPAN
-    statement = (
-        select(JobLogLine.line_number, JobLogLine.content)
-        .where(
-            JobLogLine.tenant_id == job.tenant_id,
-            JobLogLine.job_id == job.id,
-            JobLogLine.line_number > after,
-            JobLogLine.line_number <= end,
-            JobLogLine.content.icontains(text, autoescape=True),
-        )
-        .order_by(JobLogLine.line_number)
-        .limit(limit)
-    )
-    if level:
-        statement = statement.where(JobLogLine.log_level == level)
-    rows = db.session.execute(statement).all()
-    scanned = rows[-1].line_number if len(rows) == limit else min(end, job.log_lines)
-    return Hits([{"n": row.line_number, "x": row.content} for row in rows], scanned, scanned < job.log_lines)
+    part = log_reading.read_lines(job, Wanted(after=after, until=end, limit=limit, level=level, text=text))
+    lines = part.lines
+    scanned = lines[-1].line_number if len(lines) == limit else min(end, job.log_lines)
+    hits = [{"n": line.line_number, "x": line.content} for line in lines]
+    return Hits(hits, scanned, scanned < job.log_lines, part.missing)
 
 
 def tasks(job: Job, *, after: int = 0, limit: int = 5000) -> Sequence[dict[str, Any]]:
@@ -217,25 +205,18 @@ def job_text(job: Job) -> Iterator[str]:
         yield removed(job.lines_removed_at)
         return
     headers = {row["s"]: row for row in tasks(job)}
-    after, seen = 0, -1
-    while True:
-        part = db.session.scalars(
-            select(JobLogLine)
-            .where(JobLogLine.tenant_id == job.tenant_id, JobLogLine.job_id == job.id, JobLogLine.line_number > after)
-            .order_by(JobLogLine.line_number)
-            .limit(LINE_LIMIT)
-        ).all()
-        if not part:
-            return
+    seen, said = -1, ""
+    for part in log_reading.iterate(job):
         pieces: list[str] = []
-        for line in part:
+        for line in part.lines:
+            if line.is_missing:  # one sentence for all the lines of a segment
+                pieces.append("" if line.content == said else f"{line.content}\n")
+                said = line.content
+                continue
             if line.task_seq != seen and line.task_seq in headers and not line.continued:
                 pieces.append(f"\nTASK [{headers[line.task_seq]['task']}]\n")
                 seen = line.task_seq
-            pieces.append(line.content)
-            pieces.append("\n")
-        after = part[-1].line_number
-        db.session.expunge_all()
+            pieces.append(f"{line.content}\n")
         yield "".join(pieces)
 
 
@@ -249,8 +230,8 @@ def launch_text(launch: Launch, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _run_text(run: Run) -> Iterator[str]:
-    job_ids = list(db.session.scalars(select(Job.id).where(Job.tenant_id == run.tenant_id, Job.run_id == run.id)))
-    sources: list[Iterator[tuple[int, str]]] = [_job_pieces(run.tenant_id, job_id) for job_id in job_ids]
+    jobs = db.session.scalars(select(Job).where(Job.tenant_id == run.tenant_id, Job.run_id == run.id)).all()
+    sources: list[Iterator[tuple[int, str]]] = [_job_pieces(job) for job in jobs]
     sources += [_run_pieces(run), _banners(run)]
     pieces: list[str] = []
     for _position, content in heapq.merge(*sources, key=lambda piece: piece[0]):
@@ -261,19 +242,16 @@ def _run_text(run: Run) -> Iterator[str]:
     yield "".join(pieces)
 
 
-def _job_pieces(tenant_id: int, job_id: int) -> Iterator[tuple[int, str]]:
-    after = 0
-    while True:
-        rows = db.session.execute(
-            select(JobLogLine.line_number, JobLogLine.run_seq, JobLogLine.content)
-            .where(JobLogLine.tenant_id == tenant_id, JobLogLine.job_id == job_id, JobLogLine.line_number > after)
-            .order_by(JobLogLine.line_number)
-            .limit(MERGE_LINES)
-        ).all()
-        yield from ((row.run_seq, row.content) for row in rows)
-        if len(rows) < MERGE_LINES:
-            return
-        after = rows[-1].line_number
+def _job_pieces(job: Job) -> Iterator[tuple[int, str]]:
+    place, said = 0, ""
+    for part in log_reading.iterate(job, MERGE_LINES):
+        for line in part.lines:
+            if not line.is_missing:
+                place = line.run_seq
+                yield place, line.content
+            elif line.content != said:  # where its lines stood in the run is not known: behind the last one that is
+                said = line.content
+                yield place, said
 
 
 def _run_pieces(run: Run) -> Iterator[tuple[int, str]]:

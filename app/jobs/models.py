@@ -72,6 +72,7 @@ class Run(TenantOwned, HasUuid, Created, Model):
         Index(None, "tenant_id", "launch_id"),
         Index(None, "lines_removed_at", "completed_at"),
         Index(None, "lines_left", "lines_removed_at"),
+        Index(None, "lines_sealed_at", "lines_removed_at", "completed_at"),
         tenant_key("launch_id", "launches"),
     )
 
@@ -115,6 +116,7 @@ class Run(TenantOwned, HasUuid, Created, Model):
     log_complete: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     lines_removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # by retention; said before it is done
     lines_left: Mapped[bool] = mapped_column(nullable=False, default=True, server_default="1")
+    lines_sealed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # no line of its jobs is a row any more
 
 
 class Job(TenantOwned, Created, Model):

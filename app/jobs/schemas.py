@@ -220,7 +220,10 @@ class LaunchDetailSchema(LaunchSchema):
 
 
 class LineSchema(Schema):
-    """One line: n number, s task, v level, x text, t time, c 1 when it continues the one before."""
+    """One line: n number, s task, v level, x text, t time, c 1 when it continues the one before.
+
+    ``m`` 1: the line exists, but its sealed segment cannot be read; ``x`` says so.
+    """
 
     n = fields.Integer()
     s = fields.Integer()
@@ -228,6 +231,15 @@ class LineSchema(Schema):
     x = fields.String()
     t = fields.String()
     c = fields.Integer()
+    m = fields.Integer(metadata={"description": "1: it cannot be read, and x says why; absent otherwise"})
+
+
+class MissingSchema(Schema):
+    """Lines that exist and cannot be read."""
+
+    first_line = fields.Integer(metadata={"example": 4001})
+    last_line = fields.Integer(metadata={"example": 8000})
+    why = fields.String(metadata={"example": "its store does not answer just now"})
 
 
 class LogSchema(Schema):
@@ -239,6 +251,9 @@ class LogSchema(Schema):
     status = fields.String()
     first_failure_line = fields.Integer(allow_none=True)
     removed_at = fields.AwareDateTime(allow_none=True, metadata={"description": "Retention removed the lines"})
+    missing = fields.List(
+        fields.Nested(MissingSchema), metadata={"description": "Ranges looked through that could not be read"}
+    )
 
 
 class MatrixSchema(Schema):

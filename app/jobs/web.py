@@ -182,6 +182,7 @@ def lines(job_id: Any) -> Response:
         complete=part.complete,
         status=part.status,
         first_failure_line=part.first_failure_line,
+        missing=[gap.sentence for gap in part.missing],
     )
 
 
@@ -198,7 +199,9 @@ def search(job_id: Any) -> Response:
     found = log_queries.search(
         _job(job_id), query["q"], after=query["after"], level=query["level"], limit=query["limit"]
     )
-    return jsonify(hits=found.hits, more=found.more, scanned_to=found.scanned_to)
+    return jsonify(
+        hits=found.hits, more=found.more, scanned_to=found.scanned_to, missing=[gap.sentence for gap in found.missing]
+    )
 
 
 @blueprint.get("/jobs/<uuid:job_id>/run-lines")
