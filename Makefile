@@ -5,7 +5,7 @@ ARGS ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: compare-inventory compare-content help run demo test test-setup mysql-sandbox bench requirements lint format migrate worker keeper flask venv venv-dev clean
+.PHONY: compare-inventory compare-content help run demo test test-setup mysql-sandbox bench chaos requirements lint format migrate worker keeper flask venv venv-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -27,6 +27,10 @@ mysql-sandbox: venv-dev ## Install a private MySQL for the tests (root, Debian; 
 
 bench: venv-dev ## Measure the engine; writes build/bench.json
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: venv-dev ## Prove it under faults: SEED=7 CASES=R1,R5 QUICK=1 DATABASE=mysql|both WITHOUT=lease; writes build/chaos.json
+	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES)) $(if $(QUICK),--quick) \
+	  $(if $(DATABASE),--database $(DATABASE)) $(if $(WITHOUT),--without $(WITHOUT)) $(ARGS)
 
 requirements: venv-dev ## Print each rule of the requirements and each attack with the tests that hold it
 	@$(BIN)/python scripts/requirements_table.py

@@ -39,6 +39,11 @@ class RedisServer:
         assert self._process is not None, "not started"
         return self._process
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.running
+
     def client(self) -> redis.Redis:
         """A new client; the caller closes it."""
         return redis.Redis(port=self.port, password=self.password, socket_timeout=5)

@@ -1,0 +1,1 @@
+"""The cases, R1 to R26."""
