@@ -125,7 +125,11 @@ class Site:
             self.platform.launch_slot(f"w{number}")
         self.platform.start_web()
         for slot, process in self.platform.slots.items():
-            wait_until(lambda p=process: "ready." in p.output(), 90, f"worker {slot}")  # type: ignore[misc]
+            wait_until(lambda p=process: self._listens(p), 90, f"worker {slot}")  # type: ignore[misc]
+
+    def _listens(self, process: Process) -> bool:
+        assert process.running, f"{process.name} ended while starting:\n{process.output(2000)}"
+        return "ready." in process.output()
 
     def servers(self, count: int, prefix: str = "s") -> list[int]:
         """Add local servers; returns their ids."""
