@@ -61,6 +61,13 @@ def watch_statuses(site: Site) -> None:
         )
 
 
+def stop_watching(site: Site) -> None:
+    """Take the rig's triggers and table away, for instance before a dump."""
+    for table in LEGAL:
+        site.tell(f"DROP TRIGGER IF EXISTS chaos_{table}")
+    site.tell("DROP TABLE IF EXISTS chaos_changes")
+
+
 def judge(site: Site, *, payload_lines: int | None = None, check_lines: bool = True) -> Verdict:
     """Look at everything once the load has ended. ``payload_lines``: how many a successful job must show."""
     verdict, ledger = Verdict(), read_ledger(site.folder)

@@ -227,6 +227,20 @@ class Site:
                 continue
         psutil.wait_procs(family, timeout=10)
 
+    def ops(self, *arguments: str) -> str:
+        """Run ``flask ops ...``; returns what it printed, AssertionError when it failed."""
+        done = self.platform.flask("ops", *arguments)
+        assert done.returncode == 0, f"flask ops {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def stop_platform(self) -> None:
+        """SIGTERM to web, workers and keepers, as an operator stops them."""
+        for process in [self.platform.web, *self.platform.slots.values(), *self.platform.keepers]:
+            if process is not None:
+                process.stop(grace=30)
+        self.platform.slots.clear()
+        self.platform.keepers.clear()
+
     def stop_workers(self, grace: float = 30.0) -> None:
         """SIGTERM to every worker; wait for the end."""
         for process in self.platform.slots.values():
