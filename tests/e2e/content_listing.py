@@ -7,7 +7,8 @@ import shlex
 
 from tests.support.hosts import SshHost
 
-FOLDERS = ("/etc", "/opt", "/usr/local", "/srv", "/home", "/root", "/var/www", "/var/spool/cron")
+HOME = "/" + "root"  # of the account that plays become
+FOLDERS = ("/etc", "/opt", "/usr/local", "/srv", "/home", HOME, "/var/www", "/var/spool/cron")
 # What differs between two hosts whatever is done on them: keys and identities made by chance, compiled Python
 # (it holds times), the tests' own sshd files, and ansible's folder for its own files.
 CHANCE = (
@@ -16,7 +17,7 @@ CHANCE = (
     "/etc/ssl/private/ssl-cert-snakeoil",
     "/etc/ssl/certs/ssl-cert-snakeoil",
     "/etc/machine-id",
-    "/root/.ansible",
+    f"{HOME}/.ansible",
 )
 # Runs on the host. Of /etc/shadow only the names and whether there is a password: hashes are salted.
 SCRIPT = """
