@@ -14,7 +14,7 @@ import traceback
 
 from chaos.oracles import Verdict, watch_statuses
 from chaos.registry import Case, Size, Skipped, cases
-from chaos.report import Figures, save, table, write_page
+from chaos.report import Figures, save, table, write_cases, write_page
 from chaos.rig import Rig
 from chaos.sabotage import MECHANISMS
 from tests.support.servers import NotAvailable
@@ -91,7 +91,11 @@ def main() -> int:
     parser.add_argument("--database", choices=["mariadb", "mysql", "both"], default="mariadb")
     parser.add_argument("--without", choices=sorted(MECHANISMS))
     parser.add_argument("--page", action="store_true", help="put the figures into docs/reliability.md")
+    parser.add_argument("--write-cases", action="store_true", help="only put the list of cases into that page")
     arguments = parser.parse_args()
+    if arguments.write_cases:
+        write_cases()
+        return 0
     chosen, size = _chosen(arguments), Size(arguments.quick)
     figures: list[Figures] = []
     versions: dict[str, str] = {}

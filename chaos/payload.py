@@ -126,7 +126,8 @@ class Seen:
             self.wrong.append(f"line {number} of {host} follows {self.highest}")
             self.highest = number
         else:
-            self.gapless = self.highest = number
+            self.gapless += self.gapless == self.highest
+            self.highest = number
 
 
 def names(jobs: Mapping[str, Any]) -> str:

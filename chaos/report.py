@@ -14,7 +14,7 @@ from chaos.registry import cases
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "build" / "chaos.json"
 PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
+FIGURES, CASES = "chaos", "cases"  # names of the marked parts of the page
 
 
 class Figures(TypedDict):
@@ -66,22 +66,30 @@ def table(figures: list[Figures]) -> str:
 
 
 def write_page(versions: dict[str, str]) -> None:
-    """Put the saved figures into docs/reliability.md, with machine and date."""
+    """Put the cases and the saved figures into docs/reliability.md, with machine and date."""
     figures: list[Figures] = json.loads(OUTPUT.read_text(encoding="utf-8"))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
-    servers = ", ".join(f"{versions[kind]}" for kind in sorted(versions))
+    servers = ", ".join(versions[kind] for kind in sorted(versions))
     notes = [f"- {row['case']} ({row['database']}): {note}" for row in figures for note in row["notes"]]
-    body = [
-        BEGIN,
-        f"{datetime.now(UTC):%d %B %Y}; {machine}; Python {platform.python_version()}; {servers}.",
-        "",
-        table(figures),
-        "",
-        "What the cases measured:",
-        "",
-        *notes,
-        END,
-    ]
+    moment = f"{datetime.now(UTC):%d %B %Y}; {machine}; Python {platform.python_version()}; {servers}."
+    write_cases()
     text = PAGE.read_text(encoding="utf-8")
-    start, stop = text.index(BEGIN), text.index(END) + len(END)
-    PAGE.write_text(text[:start] + "\n".join(body) + text[stop:], encoding="utf-8")
+    text = _put(text, FIGURES, "\n".join([moment, "", table(figures), "", "What the cases measured:", "", *notes]))
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def write_cases() -> None:
+    """Put the list of cases into docs/reliability.md."""
+    PAGE.write_text(_put(PAGE.read_text(encoding="utf-8"), CASES, case_table()), encoding="utf-8")
+
+
+def case_table() -> str:
+    """The cases as a Markdown table: what is done, and what must come of it."""
+    rows = [f"| {found.name} | {found.fault} | {found.promise} |" for found in cases().values()]
+    return "\n".join(["| case | fault | promise |", "|---|---|---|", *rows])
+
+
+def _put(text: str, name: str, body: str) -> str:
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    start, stop = text.index(begin) + len(begin), text.index(end)
+    return f"{text[:start]}\n{body}\n{text[stop:]}"
