@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import click
 from flask import Flask
 
-from app.core.db import db, unit_of_work
+from app.core.db import unit_of_work
 from app.core.db_time import database_now
 from app.core.log_config import configure_logging
 from app.core.runtime import settings
@@ -16,6 +17,8 @@ from app.core.schema_version import require_current_schema
 from app.jobs.database_port import PAUSED_FLAG
 from app.jobs.keeper import Keeper, add_chore
 from app.jobs.models import PlatformFlag
+from app.operations.errors import OperationStopped
+from app.operations.resume import resume
 
 
 def register(app: Flask) -> None:
@@ -56,13 +59,19 @@ def pause(reason: str) -> None:
     click.echo("Dispatch is paused. 'flask ops resume' goes on.")
 
 
-@ops.command()
-def resume() -> None:
-    """Start runs again."""
-    with unit_of_work() as session:
-        flag = db.session.get(PlatformFlag, PAUSED_FLAG)
-        if flag is None:
-            click.echo("Dispatch was not paused.")
-            return
-        session.delete(flag)
-    click.echo("Dispatch goes on.")
+@ops.command("resume")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, change nothing.")
+@click.option(
+    "--journal",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="After a restore: a journal brought from a worker's machine (data_dir/journal/began*.jsonl).",
+)
+@click.option("--without", multiple=True, metavar="HOST", help="After a restore: go on without this host's journal.")
+def resume_command(dry_run: bool, files: tuple[Path, ...], without: tuple[str, ...]) -> None:
+    """Start runs again; after a restore, end those first that were begun and forgotten."""
+    try:
+        resume(files, without, dry_run=dry_run, say=click.echo)
+    except (OperationStopped, OSError) as error:
+        raise click.ClickException(str(error)) from error

@@ -15,6 +15,7 @@ from app.core.errors import NotFound
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped, system_scope
 from app.jobs.database_port import PAUSED_FLAG
+from app.jobs.lost_begins import RESTORED_FLAG
 from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
 from app.jobs.status import RunStatus, WorkerState
 from app.jobs.workers import SILENT_SECONDS
@@ -54,10 +55,11 @@ class CarriedRun:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why and since when nothing is started."""
+    """Why and since when nothing is started. ``restored``: only ``flask ops resume`` ends it."""
 
     reason: str
     since: datetime
+    restored: bool
 
 
 def list_workers(actor: Actor, *, days: int = 1) -> list[WorkerRow]:
@@ -131,4 +133,6 @@ def carried_runs(actor: Actor) -> list[CarriedRun]:
 def pause() -> Pause | None:
     """Return why dispatch is switched off, None when it is not."""
     flag = db.session.get(PlatformFlag, PAUSED_FLAG)
-    return None if flag is None else Pause(flag.value, flag.set_at)
+    if flag is None:
+        return None
+    return Pause(flag.value, flag.set_at, db.session.get(PlatformFlag, RESTORED_FLAG) is not None)

@@ -11,6 +11,7 @@ from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
 from app.jobs import queries_workers
 from app.jobs.database_port import PAUSED_FLAG
+from app.jobs.lost_begins import RESTORED_FLAG
 from app.jobs.models import PlatformFlag, Worker
 from app.jobs.status import WorkerState
 from app.jobs.workers import DRAINED_BY_HAND
@@ -59,10 +60,16 @@ def pause_dispatch(actor: Actor, reason: str) -> None:
 
 
 def resume_dispatch(actor: Actor) -> None:
-    """Start runs again. Conflict when dispatch is not paused."""
+    """Start runs again. Conflict when dispatch is not paused, or paused by a restore: that takes a command."""
     require(actor, Permission.PLATFORM_ADMIN)
     flag = db.session.get(PlatformFlag, PAUSED_FLAG)
     if flag is None:
         raise Conflict("Dispatch is not paused.", error="not_paused")
+    if db.session.get(PlatformFlag, RESTORED_FLAG) is not None:
+        raise Conflict(
+            "The database was restored. 'flask ops resume' compares the journals of the workers first, so that nothing "
+            "that had begun runs twice; run it on a machine of the platform.",
+            error="restored",
+        )
     db.session.delete(flag)
     audit.record(actor, "dispatch:resume", Resource("platform"), action="UPDATE", details={"reason": flag.value})

@@ -15,7 +15,7 @@ from app.core import wake
 from app.core.db import db
 from app.core.queue import EXECUTE, PROTOCOL, celery_app
 from app.core.runtime import settings
-from app.jobs import watchdog, workers
+from app.jobs import lost_begins, watchdog, workers
 from app.jobs.database_port import DatabasePort
 from app.jobs.executor import execute_run
 from app.jobs.port import Carrier
@@ -62,12 +62,14 @@ class WorkerLife(threading.Thread):
     def run(self) -> None:
         """Loop until the process ends; a lost database is waited for."""
         self._try(lambda: workers.register(self._worker))
+        compared = self._try(lost_begins.report_here)
         next_beat, said = 0.0, ""
         while True:
             now = time.monotonic()
             if now >= next_beat:
                 next_beat = now + workers.BEAT_SECONDS
                 self._try(lambda: workers.beat(self._worker))
+                compared = self._try(lost_begins.report_if_wanted if compared else lost_begins.report_here)
             self._try(watchdog.reap_this_host)
             if self._drain_since is not None and not said:
                 self._try(lambda: workers.drain(self._worker))
@@ -78,12 +80,15 @@ class WorkerLife(threading.Thread):
                 said = "stopping"
             time.sleep(1.0)
 
-    def _try(self, work: Any) -> None:
+    def _try(self, work: Any) -> bool:
+        """Do it; False when it could not be done now."""
         with celery_app.flask_app.app_context():
             try:
                 work()
+                return True
             except Exception as error:  # the database is away: this thread must outlive that
                 log.warning("worker.life: %s", type(error).__name__)
+                return False
             finally:
                 db.session.remove()
 

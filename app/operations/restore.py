@@ -20,6 +20,7 @@ from app.audit.chain import audit_keys
 from app.core.clock import utc_now
 from app.core.schema_version import is_known_revision
 from app.jobs.database_port import PAUSED_FLAG
+from app.jobs.lost_begins import RESTORED_FLAG
 from app.operations import manifest as manifests
 from app.operations.backup import ANCHOR, owner_engine, sqlite_path
 from app.operations.errors import OperationStopped
@@ -189,7 +190,7 @@ def _after(settings: Settings, manifest: dict[str, Any], lost: dict[int, int]) -
             if len(known) == 2 and (found is None or not min(known) <= found <= max(known)):
                 warnings.append(f"{table} has {found} rows, {min(known)} to {max(known)} when it was backed up")
         with engine.begin() as connection:
-            _pause(connection, f"restored from the backup of {manifest['made_at']}: check, then flask ops resume")
+            _pause(connection, str(manifest["made_at"]))
         if not settings.is_sqlite:
             warnings += give_rights(settings)
     finally:
@@ -197,11 +198,17 @@ def _after(settings: Settings, manifest: dict[str, Any], lost: dict[int, int]) -
     return Restored(manifest["schema"], len(counts), warnings, lost)
 
 
-def _pause(connection: Connection, reason: str) -> None:
-    if "platform_flags" not in inspect(connection).get_table_names():
+def _pause(connection: Connection, made_at: str) -> None:
+    """Leave dispatch paused until ``flask ops resume`` has seen the journals of the workers' machines."""
+    tables = inspect(connection).get_table_names()
+    if "platform_flags" not in tables:
         return
-    connection.execute(text("DELETE FROM platform_flags WHERE name = :name"), {"name": PAUSED_FLAG})
-    connection.execute(
-        text("INSERT INTO platform_flags (name, value, set_at) VALUES (:name, :value, :at)"),
-        {"name": PAUSED_FLAG, "value": reason[:500], "at": utc_now().replace(tzinfo=None)},
-    )
+    reason = f"restored from the backup of {made_at}: check, then flask ops resume"
+    for name, value in ((PAUSED_FLAG, reason), (RESTORED_FLAG, made_at)):
+        connection.execute(text("DELETE FROM platform_flags WHERE name = :name"), {"name": name})
+        connection.execute(
+            text("INSERT INTO platform_flags (name, value, set_at) VALUES (:name, :value, :at)"),
+            {"name": name, "value": value[:500], "at": utc_now().replace(tzinfo=None)},
+        )
+    for table in {"journal_reports", "lost_begins"}.intersection(tables):  # of an earlier restore
+        connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - two fixed names
