@@ -87,6 +87,7 @@ CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("sealing of log lines", 5.0, False, "app.jobs.sealing:seal_old_lines"),
     ("leftovers of sealing", 600.0, False, "app.jobs.segment_care:clear_leftovers"),
     ("reading of sealed segments", 10.0, False, "app.jobs.segment_care:check_segments"),
+    ("figures of ended runs", 2.0, False, "app.jobs.figures:fold"),
     ("removal of old log lines", 10.0, False, "app.jobs.retention:remove_old_lines"),
     ("audit anchor", None, False, "app.audit.anchor:anchor_heads"),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.orm import Session
 
 from app.core.db import unit_of_work
 
@@ -39,15 +40,17 @@ def is_known_revision(revision: str) -> bool:
     return revision in {known.revision for known in _script().walk_revisions()}
 
 
-def found_revision() -> str | None:
-    """Return the database's revision, None when nothing was ever migrated. Opens a unit of work of its own."""
-    with unit_of_work(writes=False) as session:
+def found_revision(session: Session | None = None) -> str | None:
+    """Return the database's revision, None when nothing was ever migrated. Without ``session``: a unit of its own."""
+    if session is not None:
         return MigrationContext.configure(session.connection()).get_current_revision()
+    with unit_of_work(writes=False) as own:
+        return MigrationContext.configure(own.connection()).get_current_revision()
 
 
-def schema_problem() -> str | None:
+def schema_problem(session: Session | None = None) -> str | None:
     """Say what is wrong with the database's schema version and what to do, None when nothing is."""
-    needed, found = needed_revision(), found_revision()
+    needed, found = needed_revision(), found_revision(session)
     if found == needed:
         return None
     if found is None:

@@ -13,7 +13,7 @@ from app.audit.queries import last_verification
 from app.core.actor import Actor
 from app.core.permissions import Permission, can
 from app.dashboard import queries
-from app.dashboard.health import ask_redis, keeper_leads
+from app.dashboard.health import ask_redis, present_keeper_problem
 from app.jobs import queries_workers
 from app.jobs.listings import job_rows, launch_rows, usual_seconds
 from app.jobs.models import Launch
@@ -87,8 +87,9 @@ def _workers(workers: Sequence[queries_workers.WorkerRow], counts: queries.Count
 
 
 def _keeper() -> Part:
-    if not keeper_leads():
-        return Part("Keeper", "down", "none leads: lost runs and due tickets are not noticed. Start `flask keeper`")
+    problem = present_keeper_problem()
+    if problem is not None:
+        return Part("Keeper", "down", problem)
     if queries.oldest_due_ticket() is not None:
         return Part("Keeper", "degraded", "failed jobs wait for their ticket: look at its log")
     return Part("Keeper", "healthy", "leads")

@@ -17,7 +17,7 @@ from app.core.db_time import database_now
 from app.core.state_machine import transition
 from app.core.wake import wake
 from app.inventory import last_jobs
-from app.jobs import locks
+from app.jobs import figures, locks
 from app.jobs.events import FinishedJob, RunFinished, run_finished
 from app.jobs.models import Job, Launch, Run
 from app.jobs.status import JOB_FINAL, JOB_TRANSITIONS, RUN_TRANSITIONS, JobStatus, RunStatus
@@ -86,6 +86,7 @@ def finish_run(run: Run, result: RunResult, *, hosts_by_job: Mapping[int, str], 
     db.session.expire(run)
     outcomes = _finish_jobs(run, result, hosts_by_job, now, log_complete)
     _note_last_jobs(run, outcomes, now)
+    figures.note_end(run, len(outcomes))
     launch = _count_down(run, outcomes, now)
     _audit_end(run, launch, outcomes)
     _announce(run, launch, outcomes, now)
@@ -286,6 +287,7 @@ def cancel_pending_run(run: Run) -> bool:
     now = database_now()
     cancelled = RunResult(None, FailureCode.CANCELLED, MESSAGES[FailureCode.CANCELLED])
     outcomes = _finish_jobs(run, cancelled, {}, now, True)
+    figures.note_end(run, len(outcomes))
     launch = _count_down(run, outcomes, now)
     _audit_end(run, launch, outcomes)
     _after_end(run)

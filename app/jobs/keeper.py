@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from sqlalchemy import select
 
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
@@ -18,10 +20,12 @@ from app.core.retry import is_transient
 from app.jobs import dispatch, watchdog, workers
 from app.jobs.leader import Leadership
 from app.jobs.models import PlatformFlag
+from app.jobs.models_operations import KeeperChore
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+STUCK_SECONDS = 60  # a leader that finished no round for so long hangs, or has a great many dead runs to end
 KEEPER_FLAG = "keeper_seen"  # platform_flags row that /ready reads
 
 
@@ -33,6 +37,9 @@ class Chore:
     every_seconds: float
     work: Callable[[], object]
     next_at: float = field(default=0.0)
+    runs: int = 0
+    failures: int = 0
+    seconds: float = 0.0  # that the last one took
 
 
 _chores: list[Chore] = []
@@ -44,10 +51,22 @@ def add_chore(name: str, every_seconds: float, work: Callable[[], object]) -> No
     _chores.append(Chore(name, every_seconds, work))
 
 
-def note_life(host: str) -> None:
-    """Leave the sign of life that ``/ready`` reads."""
+def note_life(host: str, chores: Sequence[Chore] = ()) -> None:
+    """Leave the sign of life that ``/ready`` reads, and what the chores did, for ``/metrics``."""
     with unit_of_work() as session:
-        session.merge(PlatformFlag(name=KEEPER_FLAG, value=host, set_at=database_now()))
+        now = database_now()
+        session.merge(PlatformFlag(name=KEEPER_FLAG, value=host, set_at=now))
+        known = {row.name: row for row in session.scalars(select(KeeperChore))}
+        for chore in chores:
+            if not chore.runs:
+                continue
+            row = known.get(chore.name)
+            if row is None:
+                row = KeeperChore(name=chore.name)
+                session.add(row)
+            if row.rounds != chore.runs:
+                row.rounds, row.failures, row.seconds = chore.runs, chore.failures, chore.seconds
+                row.ran_at = now
 
 
 class Keeper:
@@ -58,7 +77,7 @@ class Keeper:
         self._leases = watchdog.LeaseWatch()
         self._stopped = threading.Event()
         self._own = [
-            Chore("sign of life", 5, lambda: note_life(host_name)),
+            Chore("sign of life", 5, lambda: note_life(host_name, [*self._own, *_chores])),
             Chore("dispatch sweep", TICK_SECONDS, dispatch.sweep),
             Chore("reap this host", TICK_SECONDS, watchdog.reap_this_host),
             Chore("reap by lease", 5, self._leases.reap),
@@ -94,14 +113,18 @@ class Keeper:
         return True
 
     def _do(self, chore: Chore) -> None:
-        chore.next_at = time.monotonic() + chore.every_seconds
+        began = time.monotonic()
+        chore.next_at = began + chore.every_seconds
+        chore.runs += 1
         try:
             chore.work()
         except Exception as error:
+            chore.failures += 1
             if is_transient(error):
                 self._leases.forget()
                 log.warning("keeper.chore_postponed: %s (%s)", chore.name, type(error).__name__)
             else:
                 log.exception("keeper.chore_failed: %s", chore.name)
         finally:
+            chore.seconds = time.monotonic() - began
             db.session.remove()

@@ -48,7 +48,7 @@ class KeeperChore(Model):
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     ran_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
     seconds: Mapped[float] = mapped_column(Double, nullable=False)
-    runs: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    rounds: Mapped[int] = mapped_column(BigInteger, nullable=False)
     failures: Mapped[int] = mapped_column(BigInteger, nullable=False)
 
 
@@ -64,7 +64,7 @@ class RunEnd(Model):
     outcome: Mapped[str] = mapped_column(String(30), nullable=False)  # success, or the failure code
     seconds: Mapped[float | None] = mapped_column(Double)  # from begin to end; None: it never began
     waited: Mapped[float | None] = mapped_column(Double)  # from launch to begin
-    jobs: Mapped[int] = mapped_column(Integer, nullable=False)
+    job_count: Mapped[int] = mapped_column(Integer, nullable=False)
     records: Mapped[int] = mapped_column(BigInteger, nullable=False)
     bytes: Mapped[int] = mapped_column(BigInteger, nullable=False)
 
