@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(2_097_152, ge=65_536, description="Larger request bodies get 413.")
     rate_limit_per_minute: int = Field(600, ge=10, description="Requests a minute for one key or address.")
     max_stream_viewers: int = Field(
-        24, ge=1, description="Live streams of one web process; below its threads, then 429 and polling."
+        224, ge=1, description="Live streams of one web process; below its threads, then 429 and polling."
     )
 
     # Accounts

@@ -22,7 +22,7 @@ def rows() -> dict[str, Callable[[], Row | list[Row]]]:
     """Every row by name, from the modules of this package."""
     found: dict[str, Callable[[], Row | list[Row]]] = {}
     for module in sorted(pkgutil.iter_modules(bench.__path__), key=lambda module: module.name):
-        if module.name not in ("__main__", "ground", "rows"):
+        if module.name not in ("__main__", "ground", "rows", "viewers"):
             found.update(getattr(importlib.import_module(f"bench.{module.name}"), "ROWS", {}))
     return found
 

@@ -13,6 +13,8 @@ from sqlalchemy import insert, make_url
 
 from config import Settings
 
+CHUNK = 100_000  # rows of one INSERT
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -57,6 +59,28 @@ class Ground:
             session.add_all(made)
             session.flush()
             return run.id, [job.id for job in made]
+
+
+def bulk_lines(connection: Any, count: int, job: str, number: str, *, tenant: int = 1) -> None:
+    """Insert ``count`` log lines as fast as a server takes them; ``connection`` is the administrator's.
+
+    ``job`` and ``number`` are SQL expressions of ``n``, which counts from 0: the job's id and the line's number.
+    """
+    from app.jobs.log_store import LINE_COLUMNS
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION unique_checks = 0, foreign_key_checks = 0, sql_log_bin = 0")
+        cursor.execute("CREATE TABLE bench_numbers (k INT PRIMARY KEY)")
+        cursor.executemany("INSERT INTO bench_numbers VALUES (%s)", [(k,) for k in range(min(count, CHUNK))])
+        for start in range(0, count, CHUNK):
+            cursor.execute(
+                f"INSERT INTO job_logs ({LINE_COLUMNS}) SELECT {tenant}, job, line, n, line DIV 1000 + 1, 0,"  # noqa: S608
+                " CONCAT('ok: [web-17] => (item=package-', line, ') some forty further characters of output'),"
+                f" 'INFO', '2026-01-01 00:00:00.25' FROM (SELECT n, {job} AS job, {number} AS line"
+                f" FROM (SELECT k + {start} AS n FROM bench_numbers) AS counted) AS numbered ORDER BY n"
+            )
+        cursor.execute("DROP TABLE bench_numbers")
+        cursor.execute("ANALYZE TABLE job_logs")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from app.standalone.demo_client import Client
 from bench.rows import Row, make_row
@@ -34,9 +35,10 @@ def playbook_text(tasks: int) -> str:
 class Platform:
     """A running platform and a key for it."""
 
-    def __init__(self, client: Client, folder: Path) -> None:
+    def __init__(self, client: Client, folder: Path, stack: Any) -> None:
         self.client = client
         self.folder = folder
+        self.stack = stack  # tests.support.stack.Stack
         self.server_id = client.ask("/servers", q="controller")[0]["id"]
 
     def upload(self, name: str, text: str) -> int:
@@ -70,8 +72,8 @@ class Platform:
 
 
 @contextmanager
-def platform() -> Iterator[Platform]:
-    """Start everything on free ports and end it afterwards."""
+def platform(**settings: str) -> Iterator[Platform]:
+    """Start everything on free ports and end it afterwards; ``settings`` are further ones of its processes."""
     import json
 
     from tests.support.databases import ROOT, Databases
@@ -84,13 +86,14 @@ def platform() -> Iterator[Platform]:
         broker.start()
         try:
             stack = Stack(folder, databases.migrated("mariadb"), broker)
+            stack.settings |= {f"MILLWRIGHT_{name.upper()}": value for name, value in settings.items()}
             try:
                 stack.first_admin()
                 stack.start()
                 command = [sys.executable, "-m", "app.standalone.demo_key", "issue"]
                 made = subprocess.run(command, cwd=ROOT, env=stack.environment, capture_output=True, check=True)
                 key = json.loads(made.stdout.splitlines()[-1])["key"]
-                yield Platform(Client(stack.base_url, key), folder)
+                yield Platform(Client(stack.base_url, key), folder, stack)
             finally:
                 stack.stop()
         finally:

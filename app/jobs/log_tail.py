@@ -1,18 +1,19 @@
 """Live tails: rows after line N, pushed as they are stored, resumable by line number.
 
-One reader thread per process reads each followed job once, however many viewers it has; it is woken through
-Redis and looks by itself every second, so it is correct without. A viewer that is slow, or joins late, reads
-what it missed from the database. Viewers are capped below the thread count of the web process.
+One reader thread per process reads and renders what is new of each followed job once, however many viewers it has;
+it is woken through Redis and looks by itself every second, so it is correct without. A viewer that is slow, or joins
+late, reads what it missed from the database. Where a job prints faster than anybody reads, the reader hands out its
+newest lines only. Viewers are capped below the thread count of the web process.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,13 +28,14 @@ from app.core.tenancy import system_scope
 from app.jobs import log_queries
 from app.jobs.closing import run_topic
 from app.jobs.log_models import RunTask, TaskResult
-from app.jobs.models import Job
+from app.jobs.models import Job, Run
 from app.jobs.status import JOB_FINAL
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # how often the reader looks without being woken
 PAUSE_SECONDS = 0.03  # least time between two looks: lines that come together are sent together
+NEWEST_LINES = 200  # of more new lines than fit into one answer only so many are handed out: a few screens
 QUEUE_LENGTH = 64  # messages a slow viewer may be behind before it reads from the database instead
 HEARTBEAT_SECONDS = 15.0
 STREAM_SECONDS = 120.0  # then the stream ends and the browser resumes: a revoked session sees no more than this
@@ -49,26 +51,40 @@ class Followed:
     uuid: str
     line: int
     status: str = ""
+    shipped: int = -1  # records of the run stored at the last look: the same number means that nothing is new
     result_id: int = 0
     task_seq: int = 0
     viewers: int = 0
 
 
-Message = tuple[str, str, dict[str, Any]]  # job uuid, event, data
+@dataclass(frozen=True, slots=True)
+class News:
+    """One event of a job, for all who follow it. ``text`` is the data with the job's UUID as JSON, rendered once."""
+
+    uuid: str
+    name: str
+    data: dict[str, Any]
+    text: str
 
 
-@dataclass(slots=True)
+def make_news(uuid: str, name: str, data: dict[str, Any]) -> News:
+    """Return an event with its text."""
+    text = json.dumps({"job": uuid, **data}, ensure_ascii=False, separators=(",", ":"))
+    return News(uuid, name, data, text)
+
+
+@dataclass(slots=True, eq=False)
 class Viewer:
     """One stream: which jobs it follows, and what waits to be sent."""
 
     jobs: dict[str, Followed]
-    messages: queue.Queue[Message] = field(default_factory=lambda: queue.Queue(QUEUE_LENGTH))
+    messages: queue.Queue[News] = field(default_factory=lambda: queue.Queue(QUEUE_LENGTH))
     overflowed: threading.Event = field(default_factory=threading.Event)
 
-    def offer(self, message: Message) -> None:
-        """Hand over a message, or remember that this viewer has to read for itself."""
+    def offer(self, news: News) -> None:
+        """Hand over an event, or remember that this viewer has to read for itself."""
         try:
-            self.messages.put_nowait(message)
+            self.messages.put_nowait(news)
         except queue.Full:
             self.overflowed.set()
 
@@ -82,13 +98,11 @@ class TailHub:
         self._viewers: list[Viewer] = []
         self._followed: dict[int, Followed] = {}
         self._thread: threading.Thread | None = None
-        self._changed = threading.Event()
 
-    @contextmanager
-    def follow(self, jobs: list[Job]) -> Iterator[Viewer]:
-        """Register a viewer of ``jobs`` for the time of the block; RateLimited when there are too many."""
+    def join(self, jobs: list[Job]) -> Viewer:
+        """Register a viewer of ``jobs`` until ``leave``; RateLimited when there are too many."""
         with self._lock:
-            if len(self._viewers) >= settings().max_stream_viewers:
+            if self.viewers() >= settings().max_stream_viewers:
                 raise RateLimited("Too many live streams on this server just now. Poll the log instead.", 5)
             viewer = Viewer({})
             for job in jobs:
@@ -102,15 +116,18 @@ class TailHub:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._read_for_ever, name="log-tail", daemon=True)
                 self._thread.start()
-        try:
-            yield viewer
-        finally:
-            with self._lock:
-                self._viewers.remove(viewer)
-                for known in viewer.jobs.values():
-                    known.viewers -= 1
-                    if known.viewers <= 0:
-                        self._followed.pop(known.job_pk, None)
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        """Forget a viewer; a second call does nothing."""
+        with self._lock:
+            if viewer not in self._viewers:
+                return
+            self._viewers.remove(viewer)
+            for known in viewer.jobs.values():
+                known.viewers -= 1
+                if known.viewers <= 0:
+                    self._followed.pop(known.job_pk, None)
 
     def viewers(self) -> int:
         """Return how many streams are open in this process."""
@@ -127,7 +144,7 @@ class TailHub:
                 followed = list(self._followed.values())
             try:
                 with self._app.app_context(), system_scope("log tail"), unit_of_work(writes=False):
-                    messages = [message for part in _look(followed) for message in part]
+                    messages = list(_look(followed))
             except Exception as error:  # the database is away: viewers keep waiting, nothing is lost
                 log.warning("tail: %s", type(error).__name__)
                 messages = []
@@ -137,12 +154,12 @@ class TailHub:
             time.sleep(PAUSE_SECONDS)
             bell.wait({run_topic(job.run_id) for job in followed}, LOOK_SECONDS)
 
-    def _distribute(self, messages: list[Message]) -> None:
+    def _distribute(self, messages: list[News]) -> None:
         with self._lock:
             viewers = list(self._viewers)
         for viewer in viewers:
             for message in messages:
-                if message[0] in viewer.jobs:
+                if message.uuid in viewer.jobs:
                     viewer.offer(message)
 
 
@@ -163,14 +180,23 @@ class _Bell:
                         return
                     self._pubsub = wake.connect(timeout=5.0).pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
                     self._pubsub.psubscribe(f"{wake.PREFIX}run:*")
-                message = self._pubsub.get_message(timeout=left)
+                woken = self._names_one_of(topics, left)
             except Exception as error:
                 log.info("tail without wake-ups: %s", type(error).__name__)
                 self.close()
                 self._retry_at = time.monotonic() + wake.RETRY_SECONDS
                 continue
-            if message is not None and message["channel"].decode().removeprefix(wake.PREFIX) in topics:
+            if woken:
                 return
+
+    def _names_one_of(self, topics: set[str], seconds: float) -> bool:
+        """Wait for a wake-up and take all that have come with it: one look answers them all."""
+        woken = False
+        message = self._pubsub.get_message(timeout=seconds)
+        while message is not None:
+            woken |= message["channel"].decode().removeprefix(wake.PREFIX) in topics
+            message = self._pubsub.get_message(timeout=0)
+        return woken
 
     def close(self) -> None:
         if self._pubsub is not None:
@@ -181,25 +207,36 @@ class _Bell:
             self._pubsub = None
 
 
-def _look(followed: list[Followed]) -> Iterator[list[Message]]:
+def _look(followed: list[Followed]) -> Iterator[News]:
     known = {job.job_pk: job for job in followed}
-    rows = db.session.scalars(select(Job).where(Job.id.in_(known))).all()
-    for row in rows:
+    rows = db.session.execute(
+        select(Job, Run.shipped_records)
+        .join(Run, (Run.tenant_id == Job.tenant_id) & (Run.id == Job.run_id))
+        .where(Job.id.in_(known))
+    ).all()
+    for row, shipped in rows:
         job = known[row.id]
-        messages: list[Message] = []
-        while row.log_lines > job.line:
-            part = log_queries.tail(row, after=job.line)
-            if not part.lines:
-                break
-            job.line = part.lines[-1]["n"]
-            messages.append((job.uuid, "lines", {"lines": part.lines, "last_line": job.line}))
+        if shipped == job.shipped and row.status.value == job.status and row.log_lines <= job.line:
+            continue
+        job.shipped = shipped
+        if row.log_lines > job.line:
+            lines = new_lines(row, job.line)
+            if lines:
+                job.line = lines[-1]["n"]
+                yield make_news(job.uuid, "lines", {"lines": lines, "last_line": row.log_lines})
         tasks = _new_tasks(job)
         if tasks:
-            messages.append((job.uuid, "tasks", {"tasks": tasks}))
+            yield make_news(job.uuid, "tasks", {"tasks": tasks})
         if row.status.value != job.status:
             job.status = row.status.value
-            messages.append((job.uuid, "status", status_data(row)))
-        yield messages
+            yield make_news(job.uuid, "status", status_data(row))
+
+
+def new_lines(job: Job, after: int) -> list[dict[str, Any]]:
+    """Return a job's lines behind a number; of more than fit into one answer the newest few."""
+    if job.log_lines - after <= log_queries.LINE_LIMIT:
+        return list(log_queries.tail(job, after=after).lines)
+    return list(log_queries.tail(job, after=after, before=job.log_lines + 1, limit=NEWEST_LINES).lines)
 
 
 def status_data(job: Job) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 import queue
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from flask import Flask
 from sqlalchemy import select
@@ -18,62 +17,83 @@ from app.jobs.models import Job
 from app.jobs.status import JOB_FINAL
 
 
-def event(name: str, data: dict[str, Any], event_id: str | None = None) -> str:
-    """Render one server-sent event (WHATWG HTML, 9.2)."""
+def event(name: str, text: str, event_id: str | None = None) -> str:
+    """Render one server-sent event (WHATWG HTML, 9.2); ``text`` is JSON without line ends."""
     head = f"id: {event_id}\n" if event_id is not None else ""
-    return f"{head}event: {name}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    return f"{head}event: {name}\ndata: {text}\n\n"
 
 
 class Stream:
-    """One viewer's stream over one or more jobs. ``positions`` maps a job's UUID to its last line sent."""
+    """One viewer's stream over one or more jobs. ``positions`` maps a job's UUID to its last line sent.
+
+    ``whole`` promises every line (programs). A browser fetches what its screen shows by number, so it may be sent only
+    the newest lines of a job that prints faster than it is read.
+    """
 
     def __init__(
-        self, app: Flask, jobs: list[Job], positions: dict[str, int], render_id: Callable[[dict[str, int]], str]
+        self,
+        app: Flask,
+        jobs: list[Job],
+        positions: dict[str, int],
+        render_id: Callable[[dict[str, int]], str],
+        *,
+        whole: bool,
     ) -> None:
+        """Take a place among the viewers until ``close``; RateLimited when there is none."""
         self._app = app
         self._jobs = jobs
         self._at = positions
         self._render_id = render_id
+        self._whole = whole
         self._complete: set[str] = set()
+        self._viewer = log_tail.hub_of(app).join(jobs)
+
+    def close(self) -> None:
+        """Give the place back; a second call does nothing."""
+        log_tail.hub_of(self._app).leave(self._viewer)
 
     def events(self) -> Iterator[str]:
         """Yield the stream's text; ends when every job is complete, or after ``STREAM_SECONDS``."""
         ends_at = time.monotonic() + log_tail.STREAM_SECONDS
+        viewer = self._viewer
         yield "retry: 1000\n\n"
-        with log_tail.hub_of(self._app).follow(self._jobs) as viewer:
-            yield from self._catch_up()
-            while len(self._complete) < len(self._jobs) and time.monotonic() < ends_at:
-                if viewer.overflowed.is_set():
-                    viewer.overflowed.clear()
-                    _empty(viewer.messages)
-                    yield from self._catch_up()
-                try:
-                    uuid, name, data = viewer.messages.get(timeout=log_tail.HEARTBEAT_SECONDS)
-                except queue.Empty:
-                    yield ": still here\n\n"
-                    continue
-                yield from self._handle(uuid, name, data)
+        yield from self._catch_up()
+        while len(self._complete) < len(self._jobs) and time.monotonic() < ends_at:
+            if viewer.overflowed.is_set():
+                viewer.overflowed.clear()
+                _empty(viewer.messages)
+                yield from self._catch_up()
+            try:
+                news = viewer.messages.get(timeout=log_tail.HEARTBEAT_SECONDS)
+            except queue.Empty:
+                yield ": still here\n\n"
+                continue
+            yield from self._handle(news)
         if len(self._complete) == len(self._jobs):
-            yield event("end", {"jobs": sorted(self._complete)}, self._render_id(self._at))
+            yield event("end", json.dumps({"jobs": sorted(self._complete)}), self._render_id(self._at))
 
-    def _handle(self, uuid: str, name: str, data: dict[str, Any]) -> Iterator[str]:
-        if name != "lines":
-            if data.get("complete"):
-                yield from self._catch_up(only=uuid)
-                return
-            yield event(name, {"job": uuid, **data})
+    def _handle(self, news: log_tail.News) -> Iterator[str]:
+        if news.name != "lines":
+            if news.data.get("complete"):
+                yield from self._catch_up(only=news.uuid)
+            else:
+                yield event(news.name, news.text)
             return
-        lines = [line for line in data["lines"] if line["n"] > self._at[uuid]]
-        if not lines:
+        lines, at = news.data["lines"], self._at[news.uuid]
+        if lines[-1]["n"] <= at:
             return
-        if lines[0]["n"] > self._at[uuid] + 1:  # the hub began behind this viewer's place
-            yield from self._catch_up(only=uuid)
+        if lines[0]["n"] > at + 1 and self._whole:  # the hub began behind this viewer's place, or left lines out
+            yield from self._catch_up(only=news.uuid)
             return
-        self._at[uuid] = lines[-1]["n"]
-        yield event("lines", {"job": uuid, "lines": lines, "last_line": data["last_line"]}, self._render_id(self._at))
+        self._at[news.uuid] = lines[-1]["n"]
+        if lines[0]["n"] <= at:
+            news = log_tail.make_news(
+                news.uuid, "lines", {**news.data, "lines": [line for line in lines if line["n"] > at]}
+            )
+        yield event("lines", news.text, self._render_id(self._at))
 
     def _catch_up(self, only: str | None = None) -> Iterator[str]:
-        """Yield everything stored after the viewer's places, then tasks and status."""
+        """Yield what is stored after the viewer's places, then tasks and status."""
         for job in self._jobs:
             if only is None or job.job_id == only:
                 yield from self._catch_up_job(job.id, job.job_id)
@@ -82,23 +102,26 @@ class Stream:
         while True:
             with self._app.app_context(), system_scope("log tail"), unit_of_work(writes=False):
                 row = db.session.scalars(select(Job).where(Job.id == job_pk)).one()
-                part = log_queries.tail(row, after=self._at[uuid])
+                if self._whole:
+                    lines = list(log_queries.tail(row, after=self._at[uuid]).lines)
+                else:
+                    lines = log_tail.new_lines(row, self._at[uuid])
                 status = log_tail.status_data(row)
-                tasks = [] if part.lines else log_queries.tasks(row)
+                tasks = [] if lines else log_queries.tasks(row)
                 final = row.status in JOB_FINAL
-            if part.lines:
-                self._at[uuid] = part.lines[-1]["n"]
-                data = {"job": uuid, "lines": part.lines, "last_line": part.last_line}
-                yield event("lines", data, self._render_id(self._at))
+            if lines:
+                self._at[uuid] = lines[-1]["n"]
+                news = log_tail.make_news(uuid, "lines", {"lines": lines, "last_line": row.log_lines})
+                yield event("lines", news.text, self._render_id(self._at))
                 continue
-            yield event("tasks", {"job": uuid, "tasks": tasks})
-            yield event("status", {"job": uuid, **status})
+            yield event("tasks", log_tail.make_news(uuid, "tasks", {"tasks": tasks}).text)
+            yield event("status", log_tail.make_news(uuid, "status", status).text)
             if final:
                 self._complete.add(uuid)
             return
 
 
-def _empty(messages: queue.Queue[log_tail.Message]) -> None:
+def _empty(messages: queue.Queue[log_tail.News]) -> None:
     try:
         while True:
             messages.get_nowait()
