@@ -1,9 +1,9 @@
 """From the end of a line in the process to the line at a viewer, through a whole platform with nothing left out.
 
-Ansible prints lines that hold the moment at which they were made; supervisor, spool, shipper, MariaDB, Redis and gunicorn
-(one process) carry them to viewers in a process of their own (bench.viewers). Beside it the keeper removes old lines and
-a dump of the database is taken, again and again. The baseline is the same playbook by bare ansible-playbook, read
-from a pipe: what Ansible itself needs to bring a line out.
+Ansible prints lines that hold the moment at which they were made; supervisor, spool, shipper, MariaDB, Redis and
+gunicorn (one process) carry them to viewers in a process of their own (bench.viewers). Five more viewers read nothing.
+Beside it the keeper removes old lines and a dump of the database is taken, again and again. The baseline is the same
+playbook by bare ansible-playbook, read from a pipe: what Ansible itself needs to bring a line out.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from bench.ground import bulk_lines
 from bench.jobs import Platform, platform
 from bench.rows import Row, make_row
@@ -29,6 +27,7 @@ from bench.rows import Row, make_row
 SECONDS = 15.0  # of viewing, after everything runs
 PAUSE = 0.4  # seconds between two lines of one job
 JOBS, PEOPLE, TABS = 30, 50, 4
+SLEEPERS = 5  # viewers that read nothing
 OLD_LINES = 400_000  # that the keeper has to remove meanwhile
 PREFIX = "tail"
 
@@ -74,7 +73,8 @@ class Load:
     def add_servers(self, count: int) -> None:
         """Bring the number of servers to ``count``: runs on different ones do not wait for each other."""
         while len(self.servers) < count:
-            body = {"hostname": f"node-{len(self.servers)}.example.org", "connection": "local"}
+            number = len(self.servers)
+            body = {"hostname": f"node-{number}", "ip_address": f"192.0.2.{number}", "connection": "local"}
             self.servers.append(int(self.running.client.ask("/servers", body=body)["id"]))
 
     def start(self, name: str, jobs: int, seconds: float) -> list[str]:
@@ -223,10 +223,12 @@ def tails() -> list[Row]:
                 for part, aim in ((0.95, "300 ms"), (0.99, "1,000 ms")):
                     ours, bare = percentile(seen["delays"], part), percentile(base, part)
                     rows.append(make_row(f"{PREFIX}: {name}, p{part * 100:.0f}", ours, bare, "ms", aim=aim))
+                    print(rows[-1], len(seen["delays"]), file=sys.stderr, flush=True)
 
             job = load.start("one", 1, 600)
             for viewers in (1, 50, 200):
-                add(f"{viewers} of one job", view(running, by_key(running, job * viewers), SECONDS), viewers)
+                asked = by_key(running, job * viewers) + by_key(running, job * SLEEPERS, "sleeps")
+                add(f"{viewers} of one job", view(running, asked, SECONDS), len(asked))
             load.cancel(job)
             many = load.start("many", JOBS, 600)
             groups = [[many[(person * 7 + tab * 11) % JOBS] for tab in range(TABS)] for person in range(PEOPLE)]

@@ -1,8 +1,8 @@
 """gunicorn for the web process: ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``.
 
-Threads, because every live log holds one; they are made when they are needed (docs/adr/0022-threads-for-viewers.md).
-MILLWRIGHT_MAX_STREAM_VIEWERS (224) must stay below ``threads``, or viewers alone could starve plain pages. WEB_CONCURRENCY
-sets the number of processes, as gunicorn defines it, WEB_THREADS the threads of each.
+Threads, because every live log holds one; they are made when they are needed (docs/adr/0024-threads-for-viewers.md).
+MILLWRIGHT_MAX_STREAM_VIEWERS (224) must stay below ``threads``, or viewers alone could starve plain pages.
+WEB_CONCURRENCY sets the number of processes, as gunicorn defines it, WEB_THREADS the threads of each.
 """
 
 from __future__ import annotations

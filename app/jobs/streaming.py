@@ -68,16 +68,16 @@ def _stream(
     response = Response(stream.events(), mimetype="text/event-stream")
     response.call_on_close(stream.close)
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
-    _limit_unread()
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        limit_unread(connection)
     return response
 
 
-def _limit_unread() -> None:
+def limit_unread(connection: socket.socket, milliseconds: int = UNREAD_MS) -> None:
     """Have the kernel end the connection of a viewer that vanished or reads nothing; one that is slow stays.
 
     Without it such a viewer keeps its thread for a quarter of an hour, or for ever (tcp(7), TCP_USER_TIMEOUT).
     """
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        with suppress(OSError):  # a Unix socket has no such option: the proxy in front has a time of its own
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+    with suppress(OSError):  # a Unix socket has no such option: the proxy in front has a time of its own
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -156,3 +157,8 @@ def test_the_example_of_settings_holds_no_secret_and_only_known_settings() -> No
         if name.removeprefix("MILLWRIGHT_").removesuffix("_FILE") in secret:
             assert name.endswith("_FILE")
             assert value.startswith("/")
+
+
+def test_live_logs_leave_threads_for_pages() -> None:
+    words = runpy.run_path(str(DEPLOY / "gunicorn.conf.py"))
+    assert words["threads"] - Settings.model_fields["max_stream_viewers"].default >= 32

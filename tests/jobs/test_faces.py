@@ -245,20 +245,6 @@ def test_a_browser_follows_several_jobs_in_one_stream(house: House, client: Flas
     assert client.get(f"/stream?job={uuid.uuid4()}:0").status_code == 404
 
 
-def test_one_viewer_too_many_is_asked_to_poll(
-    house: House,
-    make_settings: Any,
-    app: Any,
-    client: FlaskClient,
-    key: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    launch, _claim, _hosts = begun(house, "a")
-    monkeypatch.setattr("app.jobs.log_tail.TailHub.viewers", lambda self: 10_000)
-    answer = client.get(f"/api/v1/jobs/{house.jobs(launch)['a'].job_id}/stream", headers=key)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
-
-
 def test_pages_of_launches_and_jobs_show_names(house: House, client: FlaskClient, person: PersonMade) -> None:
     launch, claim, hosts = begun(house, "a", "b")
     put_lines(house, claim, hosts["b"], ["fatal: [b]: FAILED!"])
