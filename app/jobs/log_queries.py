@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app.core.clock import iso
 from app.core.db import db
-from app.jobs import log_reading
+from app.jobs import log_ranges, log_reading
 from app.jobs.log_models import RunLine, RunTask, TaskResult
 from app.jobs.log_reading import Missing, Wanted
 from app.jobs.models import Job, Launch, Run
@@ -21,7 +21,6 @@ from app.jobs.segment_codec import Line
 from app.jobs.status import JOB_FINAL
 
 LINE_LIMIT = 1000  # lines in one answer
-SEARCH_SPAN = 50_000  # line numbers looked through by one search call: first hits come early
 SEARCH_HITS = 200
 MERGE_LINES = 250  # lines that each job contributes at a time to the log of a whole run
 
@@ -37,6 +36,7 @@ class Tail:
     first_failure_line: int | None
     removed_at: datetime | None  # retention removed the lines; ``last_line`` says how many there were
     missing: Sequence[Missing] = ()  # of this page, or of what a search looked through
+    scanned_to: int | None = None  # of a search: the number up to which was looked; go on after it
 
 
 def line_data(line: Line) -> dict[str, Any]:
@@ -63,15 +63,25 @@ def tail(
 ) -> Tail:
     """Return up to ``limit`` lines with a number over ``after`` (or the last ones under ``before``), in order.
 
-    With ``text`` the search goes through at most SEARCH_SPAN line numbers.
+    With ``text`` one call looks through a part of the log, up to ``scanned_to``.
     """
-    until = log_reading.FAR if before is None else before - 1
-    if text:
-        until = min(until, after + SEARCH_SPAN)
     limit = max(1, min(limit, LINE_LIMIT))
-    part = log_reading.read_lines(
-        job, Wanted(after=after, until=until, limit=limit, level=level, text=text, newest=before is not None)
+    wanted = Wanted(
+        after=after,
+        until=log_reading.FAR if before is None else before - 1,
+        limit=limit,
+        level=level,
+        text=text,
+        newest=before is not None,
     )
+    if text:
+        scan = log_ranges.next_scan(job, after, min(wanted.until, max(job.log_lines, after)))
+        wanted = replace(wanted, until=scan.until, ids=None if wanted.newest else scan.ids)
+    part = log_reading.read_lines(job, wanted)
+    scanned = None
+    if text:
+        is_full = len(part.lines) == limit and not wanted.newest
+        scanned = part.lines[-1].line_number if is_full else wanted.until
     return Tail(
         [line_data(line) for line in part.lines],
         job.log_lines,
@@ -80,6 +90,7 @@ def tail(
         job.first_failure_line,
         job.lines_removed_at,
         part.missing,
+        scanned,
     )
 
 
@@ -94,12 +105,17 @@ class Hits:
 
 
 def search(job: Job, text: str, *, after: int = 0, level: str | None = None, limit: int = SEARCH_HITS) -> Hits:
-    """Look for ``text`` (case-insensitive, no pattern) in at most SEARCH_SPAN line numbers behind ``after``."""
+    """Look for ``text`` (case-insensitive, no pattern) in the next part of the log behind ``after``.
+
+    A part is what one call reads in well under a second, so first hits come early (``log_ranges``).
+    """
     limit = max(1, min(limit, SEARCH_HITS))
-    end = after + SEARCH_SPAN
-    part = log_reading.read_lines(job, Wanted(after=after, until=end, limit=limit, level=level, text=text))
+    scan = log_ranges.next_scan(job, after, max(job.log_lines, after))
+    part = log_reading.read_lines(
+        job, Wanted(after=after, until=scan.until, limit=limit, level=level, text=text, ids=scan.ids)
+    )
     lines = part.lines
-    scanned = lines[-1].line_number if len(lines) == limit else min(end, job.log_lines)
+    scanned = lines[-1].line_number if len(lines) == limit else scan.until
     hits = [{"n": line.line_number, "x": line.content} for line in lines]
     return Hits(hits, scanned, scanned < job.log_lines, part.missing)
 

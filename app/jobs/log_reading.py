@@ -53,7 +53,10 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which lines: numbers over ``after`` and up to ``until``, of a level, with a text; the first or the newest."""
+    """Which lines: numbers over ``after`` and up to ``until``, of a level, with a text; the first or the newest.
+
+    ``ids`` (first, last) bounds the rows by primary key: they are then read in its order, see ``log_ranges``.
+    """
 
     after: int = 0
     until: int = FAR
@@ -61,6 +64,7 @@ class Wanted:
     level: str | None = None
     text: str | None = None
     newest: bool = False
+    ids: tuple[int, int] | None = None
 
     @property
     def is_filtered(self) -> bool:
@@ -104,7 +108,13 @@ def _rows(job: Job, wanted: Wanted) -> Select[*tuple[Any, ...]]:
     if wanted.level:
         statement = statement.where(table.log_level == wanted.level)
     if wanted.text:
-        statement = statement.where(table.content.icontains(wanted.text, autoescape=True))
+        # The column's collation knows no case; on SQLite LIKE does not either.
+        statement = statement.where(table.content.contains(wanted.text, autoescape=True))
+    if wanted.ids is not None:
+        statement = statement.where(table.id.between(*wanted.ids)).order_by(table.id)
+        for dialect in ("mysql", "mariadb"):
+            statement = statement.with_hint(table, "FORCE INDEX (PRIMARY)", dialect)
+        return statement.limit(wanted.limit)
     return statement.order_by(number.desc() if wanted.newest else number).limit(wanted.limit)
 
 

@@ -254,6 +254,10 @@ class LogSchema(Schema):
     missing = fields.List(
         fields.Nested(MissingSchema), metadata={"description": "Ranges looked through that could not be read"}
     )
+    scanned_to = fields.Integer(
+        allow_none=True,
+        metadata={"description": "With q: lines up to this number were looked through; ask again after it"},
+    )
 
 
 class MatrixSchema(Schema):
