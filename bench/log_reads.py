@@ -2,8 +2,8 @@
 
 Nine jobs wrote at the same time, a hundred lines in turn, as their shippers would; the tenth wrote its lines alone.
 Pages are read by the REST API of the product in this process (query, rows to JSON, no network): "ours" is the dearer of
-the middle and the last page, the baseline the first. Search is asked as the page asks: part by part, until the whole log
-was looked through; the baseline is the one statement that does the same by line number.
+the middle and the last page, the baseline the first. Search is asked as the page asks, part by part, until the whole
+log was looked through; the baseline is the one statement that does the same by line number.
 """
 
 from __future__ import annotations
