@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 # Keys that people paste from examples; a start with one of them is refused (ASVS 5.0 13.2.3).
 WELL_KNOWN_KEYS = frozenset({"changeme", "secret", "dev", "development", "password", "millwright"})
 MINIMUM_KEY_LENGTH = 32
+SELF_FENCE_MARGIN_SECONDS = 20  # grace, kill and census take up to fifteen
 MINIMUM_BCRYPT_ROUNDS = 12  # the core document's; tests that build Settings themselves may be quicker
 # Without shell: whoever needs a shell writes a playbook that somebody approves.
 ADHOC_MODULES = (
@@ -139,6 +140,12 @@ class Settings(BaseSettings):
     job_timeout_limit_seconds: int = Field(86_400, ge=5, description="Longest timeout that may be asked.")
     max_servers_per_launch: int = Field(2000, ge=1, description="Servers in one launch.")
     lease_seconds: int = Field(300, ge=10, description="A run whose host is silent this long is lost.")
+    self_fence_seconds: int = Field(
+        0,
+        ge=0,
+        description="A worker without word to the database this long stops its runs by itself; 0 is never. For workers "
+        "on several hosts: 240 with a lease of 300.",
+    )
     lock_ageing_seconds: int = Field(
         60, ge=0, description="A run waiting this long for its servers is overtaken by nobody any more."
     )
@@ -232,6 +239,15 @@ class Settings(BaseSettings):
         keys = [self.secret_key, self.api_key_pepper, self.password_pepper, self.audit_key, self.master_key]
         if len({key.get_secret_value() for key in keys}) != len(keys):
             raise ValueError("the five keys must differ from each other")
+        return self
+
+    @model_validator(mode="after")
+    def _fence_before_the_lease(self) -> Settings:
+        if self.self_fence_seconds and self.self_fence_seconds > self.lease_seconds - SELF_FENCE_MARGIN_SECONDS:
+            raise ValueError(
+                f"MILLWRIGHT_SELF_FENCE_SECONDS must be at least {SELF_FENCE_MARGIN_SECONDS} s below "
+                "MILLWRIGHT_LEASE_SECONDS: what runs has to be stopped before another takes it for lost"
+            )
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, MetaData, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from app.core import pool
@@ -44,6 +45,7 @@ class Model(DeclarativeBase):
 # Rows stay readable after the unit that loaded them; no session outlives its unit, so none of them goes stale.
 db = SQLAlchemy(model_class=Model, disable_autonaming=True, session_options={"expire_on_commit": False})
 
+COMMIT_UNKNOWN = "millwright_commit_unknown"  # attribute of an error: the connection broke during the COMMIT
 # Keys of Session.info
 _WRITES = "millwright.writes"
 _BEFORE = "millwright.before_commit"
@@ -121,7 +123,12 @@ def _finish(session: Session) -> list[Callable[[], None]]:
     for hook in list(session.info[_BEFORE].values()):
         hook()
     session.flush()
-    session.commit()
+    try:
+        session.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            setattr(error, COMMIT_UNKNOWN, True)
+        raise
     hooks: list[Callable[[], None]] = session.info[_AFTER]
     return hooks
 

@@ -14,8 +14,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from app.core.db import COMMIT_UNKNOWN
 from app.core.errors import AppError, BadRequest, Conflict, NotSignedIn, RateLimited, Unavailable
 from app.core.extensions import is_api_path
+from app.core.retry import is_disk_full
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,18 @@ RETRYABLE = frozenset({1213, 1205, 1020})
 def _database_error(error: DBAPIError) -> AppError:
     if isinstance(error, IntegrityError):
         return Conflict("This clashes with something that exists already. Load the page again and check the names.")
+    if getattr(error, COMMIT_UNKNOWN, False):
+        return Unavailable(
+            "The connection to the database broke while this was being saved: it may be done or not. Look before you "
+            "send it again; with an Idempotency-Key sending it again is safe.",
+            2,
+        )
+    if is_disk_full(error):
+        return Unavailable(
+            "The database's disk is full: what is stored can be read, nothing can be saved. Nothing was changed. "
+            "Tell those who run the platform; it goes on by itself once there is room.",
+            30,
+        )
     code = error.orig.args[0] if error.orig is not None and error.orig.args else None
     if code in RETRYABLE or "database is locked" in str(error.orig):
         return Unavailable("The database is busy with a competing change. Try again in a moment.", 1)
@@ -61,7 +75,7 @@ def _tell_database_trouble(error: Exception) -> None:
 def _as_app_error(error: Exception) -> AppError:
     if isinstance(error, AppError):
         return error
-    if isinstance(error, OperationalError | InterfaceError | IntegrityError | PoolTimeout):
+    if isinstance(error, OperationalError | InterfaceError | IntegrityError | PoolTimeout) or is_disk_full(error):
         _tell_database_trouble(error)
         if isinstance(error, DBAPIError):
             return _database_error(error)

@@ -17,6 +17,11 @@ Result = TypeVar("Result")
 # 1213 deadlock, 1205 lock wait, 1020 snapshot conflict (MariaDB); 1040 too many connections,
 # 1053 shutdown in progress, 1927 connection killed; 2002, 2003, 2006, 2013 no connection or lost (client side).
 TRANSIENT = frozenset({1020, 1040, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013})
+# 3 and 1026 a write failed, 1021 disk full, 1114 a table cannot grow. 1030 and 1180 carry an errno in their text.
+DISK_FULL = frozenset({3, 1021, 1026, 1114})
+_NO_SPACE = ("error 28", "errno: 28", "no space left", "database or disk is full", "disk full")
+# 1290, 1836: the server takes no writes, as during a change of its leader.
+READ_ONLY = frozenset({1290, 1836})
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -27,12 +32,26 @@ def is_transient(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    arguments = error.orig.args if error.orig is not None else ()
-    code = arguments[0] if arguments else None
+    code = _code(error)
     if error.connection_invalidated or code in TRANSIENT or code == 0:  # PyMySQL: 0 for a closed socket
+        return True
+    if code in READ_ONLY or is_disk_full(error):
         return True
     text = str(error.orig)
     return "database is locked" in text or "disk I/O error" in text or "unable to open database" in text
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Say whether the database could not write for want of room: it goes on by itself once somebody made some."""
+    if not isinstance(error, DBAPIError):
+        return False
+    text = str(error.orig).lower()
+    return _code(error) in DISK_FULL or any(words in text for words in _NO_SPACE)
+
+
+def _code(error: DBAPIError) -> object:
+    arguments = error.orig.args if error.orig is not None else ()
+    return arguments[0] if arguments else None
 
 
 def retrying(

@@ -15,12 +15,11 @@ from app.core.db import db, unit_of_work
 from app.core.db_time import database_now, db_now
 from app.core.runtime import settings
 from app.core.state_machine import transition
-from app.core.table import new_uuid
 from app.core.tenancy import system_scope, tenant_scope
-from app.jobs import closing, engine_list, facts_store, kinds, locks, log_store
+from app.jobs import closing, engine_list, facts_store, kinds, late_results, locks, log_store
 from app.jobs.log_models import JobLogLine
 from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
-from app.jobs.port import Carrier, Claim, Fenced, LogBatch, Orders, SinkState
+from app.jobs.port import Carrier, Claim, Fenced, LateResult, LogBatch, Orders, SinkState
 from app.jobs.service import secret_context
 from app.jobs.status import RUN_OPEN, RUN_TRANSITIONS, JobStatus, RunStatus, WorkerState
 from app.runners.base import FailureCode, RunResult
@@ -55,11 +54,11 @@ class DatabasePort:
         try:
             with system_scope("claim"), unit_of_work():
                 return self._claim(run_id, carrier)
-        except _WrongEngine:
-            _ring_another(run_id)
-            return None
-        except _GiveBack:
-            return None
+        except _GiveBack as error:
+            mine = _claimed_before(run_id, carrier.token)
+            if mine is None and isinstance(error, _WrongEngine):
+                _ring_another(run_id)
+            return mine
 
     def _claim(self, run_id: int, carrier: Carrier) -> Claim:
         now = database_now()
@@ -68,7 +67,6 @@ class DatabasePort:
         worker = _worker(carrier.worker_name)
         if worker is not None:
             _check_worker(worker, run_id)
-        token = new_uuid()
         moved = transition(
             Run.status,
             RUN_TRANSITIONS,
@@ -80,7 +78,7 @@ class DatabasePort:
             Run.tenant_id.not_in(inactive_tenants()),
             (Run.not_before.is_(None)) | (Run.not_before <= now),
             attempt=Run.attempt + 1,
-            claim_token=token,
+            claim_token=carrier.token,
             claimed_at=now,
             worker_id=worker.id if worker else None,
             celery_task_id=carrier.celery_task_id,
@@ -98,10 +96,7 @@ class DatabasePort:
         run = db.session.scalars(select(Run).where(Run.id == run_id)).one()
         if not locks.take(run, now):
             raise _GiveBack
-        launch_uuid = db.session.scalar(
-            select(Launch.uuid).where(Launch.tenant_id == run.tenant_id, Launch.id == run.launch_id)
-        )
-        return Claim(run.tenant_id, run.id, run.uuid, run.attempt, token, launch_uuid or "")
+        return _claim_of(run)
 
     def plan(self, claim: Claim) -> kinds.PreparedRun:
         """Build the run's frozen spec: hashes checked, secrets opened. What has to come first is done first."""
@@ -161,6 +156,8 @@ class DatabasePort:
                 Run.status == RunStatus.CLAIMED,
                 Run.cancel_requested_at.is_(None),
                 began_at=now,
+                lease_seq=Run.lease_seq + 1,
+                lease_at=now,
                 collections=dict(planned.collections) or None,
             )
             run = db.session.scalars(select(Run).where(*_fence(claim))).one_or_none()
@@ -257,8 +254,13 @@ class DatabasePort:
         """Give a claimed run that has not begun back; after five attempts it ends as failed."""
         with tenant_scope(claim.tenant_id), unit_of_work():
             run = db.session.scalars(select(Run).where(*_fence(claim))).one_or_none()
-            if run is not None:
+            if run is not None and run.status is RunStatus.CLAIMED:
                 release_run(run, reason)
+
+    def late_result(self, claim: Claim, late: LateResult) -> bool:
+        """Keep the word of a fenced carrier as an audit entry."""
+        with tenant_scope(claim.tenant_id), unit_of_work():
+            return late_results.keep(claim, late)
 
 
 def release_run(run: Run, reason: str) -> None:
@@ -286,6 +288,22 @@ def release_run(run: Run, reason: str) -> None:
     if moved:
         locks.release(run)
         db.session.expire(run)
+
+
+def _claimed_before(run_id: int, token: str) -> Claim | None:
+    """Return the claim of an earlier try whose answer was lost; it would stay claimed by somebody who lives."""
+    with system_scope("claim"), unit_of_work(writes=False):
+        run = db.session.scalars(
+            select(Run).where(Run.id == run_id, Run.status == RunStatus.CLAIMED, Run.claim_token == token)
+        ).one_or_none()
+        return None if run is None else _claim_of(run)
+
+
+def _claim_of(run: Run) -> Claim:
+    launch_uuid = db.session.scalar(
+        select(Launch.uuid).where(Launch.tenant_id == run.tenant_id, Launch.id == run.launch_id)
+    )
+    return Claim(run.tenant_id, run.id, run.uuid, run.attempt, run.claim_token or "", launch_uuid or "")
 
 
 def _fence(claim: Claim) -> tuple[Any, ...]:

@@ -11,6 +11,8 @@ import errno
 import json
 import logging
 import time
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.retry import retrying
@@ -18,10 +20,11 @@ from app.core.runtime import settings
 from app.jobs import journal
 from app.jobs.kinds import PreparationError, PreparedRun
 from app.jobs.log_sink import LogSink
-from app.jobs.port import Carrier, Claim, EnginePort, Fenced
+from app.jobs.port import Carrier, Claim, EnginePort, Fenced, LateResult
+from app.jobs.self_fence import SelfFence, lease_clock
 from app.runners import launcher
 from app.runners.base import FailureCode, RunResult, StopReason
-from app.runners.spool import write_private
+from app.runners.spool import count_records, write_private
 from app.runners.workspace import WorkspaceError
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 1.0  # a cancel request is seen within 2 s; the lease is renewed with it
 POLL_SECONDS = 0.02  # a new line is shipped at once when idle, else within 50 ms
 HOSTS_NAME = "hosts.json"  # beside the spool: which host's lines belong to which job, for a second shipper
+STOP_SECONDS = 15.0  # grace, kill and census
+LONG_BEGIN_SECONDS = 5.0
 PLAN_TRIES = 3  # a job cancelled between plan and begin makes a new plan necessary
 BEGUN_BEFORE = (
     "This run began before, but the database did not know it any more: it was restored to an earlier moment, or lost "
@@ -37,8 +42,12 @@ BEGUN_BEFORE = (
 
 
 def execute_run(port: EnginePort, run_id: int, carrier: Carrier) -> bool:
-    """Carry the run if it is to be had; False when it is not (done, taken, blocked, paused)."""
-    claim = retrying(lambda: port.claim(run_id, carrier))
+    """Carry the run if it is to be had; False when it is not (done, taken, blocked, paused).
+
+    A database that is away is waited for at every step, for as long as it takes: whoever gave up in the middle would
+    leave a run that belongs to a living process and is carried by nobody.
+    """
+    claim = retrying(lambda: port.claim(run_id, carrier), attempts=None)
     if claim is None:
         return False
     log.info("run.claimed", extra={"run_id": run_id, "attempt": claim.attempt})
@@ -48,25 +57,33 @@ def execute_run(port: EnginePort, run_id: int, carrier: Carrier) -> bool:
         return False
     if started is None:
         return True
-    handle, planned = started
-    try:
-        _carry(port, claim, handle, planned)
-    except Fenced:
-        log.error("run.fenced", extra={"run_id": run_id})
-        handle.stop(StopReason.ORPHANED)
-    finally:
-        handle.close()
+    with closing(started.handle):
+        try:
+            with started.fence:
+                _carry(port, claim, started)
+        except Fenced:
+            _refused(port, claim, carrier, started.handle)
+        except Exception as error:
+            _broken(port, claim, started, error)
     return True
 
 
-def _start(port: EnginePort, claim: Claim) -> tuple[launcher.RunHandle, PreparedRun] | None:
+@dataclass(frozen=True, slots=True)
+class _Started:
+    handle: launcher.RunHandle
+    planned: PreparedRun
+    fence: SelfFence
+
+
+def _start(port: EnginePort, claim: Claim) -> _Started | None:
     for _ in range(PLAN_TRIES):
         made = _plan_and_prepare(port, claim)
         if made is None:
             return None
         planned, prepared = made
-        if _begin(port, claim, planned):
-            return _launch(port, claim, planned, prepared)
+        asked_at = lease_clock()
+        if retrying(lambda planned=planned: port.begin(claim, planned), attempts=None):  # type: ignore[misc]
+            return _launch(port, claim, planned, prepared, asked_at)
         prepared.discard()
     _stop_before_begin(port, claim)
     return None
@@ -79,7 +96,7 @@ def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, laun
             log.error("run.begun_before", extra={"run_id": claim.run_id})
             _end_unbegun(port, claim, FailureCode.LOST, BEGUN_BEFORE, log_complete=False)
             return None
-        planned = retrying(lambda: port.plan(claim))
+        planned = retrying(lambda: port.plan(claim), attempts=None)
         if not planned.jobs_by_host:
             _end_unbegun(port, claim, FailureCode.CANCELLED, "Every job of this run was cancelled.")
             return None
@@ -91,27 +108,33 @@ def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, laun
         _end_unbegun(port, claim, error.code, error.message)
     except WorkspaceError as error:
         if error.code is FailureCode.DISK_FULL:
-            port.release(claim, str(error))
+            _give_back(port, claim, str(error))
         else:
             _end_unbegun(port, claim, error.code, str(error))
     except Fenced:
         raise
     except Exception as error:
         log.exception("run.not_started", extra={"run_id": claim.run_id})
-        reason = f"{type(error).__name__} while the run was prepared."
-        retrying(lambda: port.release(claim, reason))
+        _give_back(port, claim, f"{type(error).__name__} while the run was prepared.")
     else:
         return planned, prepared
     return None
 
 
-def _begin(port: EnginePort, claim: Claim, planned: PreparedRun) -> bool:
-    return retrying(lambda: port.begin(claim, planned))
+def _give_back(port: EnginePort, claim: Claim, reason: str) -> None:
+    retrying(lambda: port.release(claim, reason), attempts=None)
 
 
 def _launch(
-    port: EnginePort, claim: Claim, planned: PreparedRun, prepared: launcher.PreparedRun
-) -> tuple[launcher.RunHandle, PreparedRun] | None:
+    port: EnginePort, claim: Claim, planned: PreparedRun, prepared: launcher.PreparedRun, asked_at: float
+) -> _Started | None:
+    if lease_clock() - asked_at > LONG_BEGIN_SECONDS:  # the answer took its time: the run may have been given up since
+        asked_at = lease_clock()
+        try:
+            retrying(lambda: port.heartbeat(claim), attempts=None)
+        except Fenced:
+            prepared.discard()
+            raise
     try:
         _note_begun(claim, planned)
         handle = prepared.start()
@@ -119,8 +142,18 @@ def _launch(
         _end_unbegun(port, claim, error.code, str(error))
         prepared.discard()
         return None
-    retrying(lambda: port.started(claim, handle.identity), attempts=3)
-    return handle, planned
+    except Exception as error:
+        log.exception("run.not_started", extra={"run_id": claim.run_id})
+        text = f"The run could not be started ({type(error).__name__}); the worker's log has the cause."
+        _end_unbegun(port, claim, FailureCode.ENGINE_ERROR, text)
+        prepared.discard()
+        return None
+    fence = SelfFence(settings().self_fence_seconds, asked_at, lambda: handle.stop(StopReason.CUT_OFF))
+    try:
+        retrying(lambda: port.started(claim, handle.identity), attempts=2)
+    except Exception as error:  # only for people to see
+        log.warning("run.supervisor_not_noted: %s", type(error).__name__, extra={"run_id": claim.run_id})
+    return _Started(handle, planned, fence)
 
 
 def _note_begun(claim: Claim, planned: PreparedRun) -> None:
@@ -134,10 +167,10 @@ def _note_begun(claim: Claim, planned: PreparedRun) -> None:
 
 def _stop_before_begin(port: EnginePort, claim: Claim) -> None:
     """End a run that was cancelled between claim and begin, or give it back when its plan kept changing."""
-    if retrying(lambda: port.heartbeat(claim)).cancel_requested:
+    if retrying(lambda: port.heartbeat(claim), attempts=None).cancel_requested:
         _end_unbegun(port, claim, FailureCode.CANCELLED, "Cancelled before it began.")
     else:
-        retrying(lambda: port.release(claim, "Jobs of the run were cancelled while it was prepared."))
+        _give_back(port, claim, "Jobs of the run were cancelled while it was prepared.")
 
 
 def _end_unbegun(port: EnginePort, claim: Claim, code: FailureCode, message: str, *, log_complete: bool = True) -> None:
@@ -146,7 +179,8 @@ def _end_unbegun(port: EnginePort, claim: Claim, code: FailureCode, message: str
     retrying(lambda: port.finish(claim, result, hosts_by_job={}, log_complete=log_complete), attempts=None)
 
 
-def _carry(port: EnginePort, claim: Claim, handle: launcher.RunHandle, planned: PreparedRun) -> None:
+def _carry(port: EnginePort, claim: Claim, started: _Started) -> None:
+    handle, planned = started.handle, started.planned
     sink = LogSink(port, claim, handle.spool_dir, planned.jobs_by_host)
     next_beat = time.monotonic() + HEARTBEAT_SECONDS
     stopping = False
@@ -155,8 +189,8 @@ def _carry(port: EnginePort, claim: Claim, handle: launcher.RunHandle, planned: 
         shipped = sink.ship_available()
         if ended and not shipped:
             break
-        if time.monotonic() >= next_beat and not ended:
-            stopping = _beat(port, claim, handle, stopping)
+        if time.monotonic() >= next_beat:  # also while the rest is shipped: the lease is still needed
+            stopping = _beat(port, claim, started, stopping)
             next_beat = time.monotonic() + HEARTBEAT_SECONDS
         if not shipped:
             time.sleep(POLL_SECONDS)
@@ -164,12 +198,15 @@ def _carry(port: EnginePort, claim: Claim, handle: launcher.RunHandle, planned: 
     sink.close()
     result = handle.result() or _without_word(stopping)
     hosts = {job_id: host for host, job_id in planned.jobs_by_host.items()}
-    retrying(lambda: port.finish(claim, result, hosts_by_job=hosts, log_complete=True), attempts=None)
+    done = retrying(lambda: port.finish(claim, result, hosts_by_job=hosts, log_complete=True), attempts=None)
+    if not done:  # somebody did before: an earlier try of ours, or a reaper
+        raise Fenced
     launcher.remove_spool(handle.spool_dir)
     log.info("run.finished", extra={"run_id": claim.run_id, "failure_code": result.failure_code})
 
 
-def _beat(port: EnginePort, claim: Claim, handle: launcher.RunHandle, stopping: bool) -> bool:
+def _beat(port: EnginePort, claim: Claim, started: _Started, stopping: bool) -> bool:
+    asked_at = lease_clock()
     try:
         orders = port.heartbeat(claim)
     except Fenced:
@@ -177,15 +214,47 @@ def _beat(port: EnginePort, claim: Claim, handle: launcher.RunHandle, stopping: 
     except Exception as error:  # the database is away: the engine goes on, the spool keeps its lines
         log.warning("run.heartbeat_missed: %s", type(error).__name__, extra={"run_id": claim.run_id})
         return stopping
+    started.fence.renewed(asked_at)
     if stopping:
         return True
     if orders.cancel_requested:
-        handle.stop(StopReason.CANCEL)
+        started.handle.stop(StopReason.CANCEL)
         return True
     if orders.drain:
-        handle.stop(StopReason.SHUTDOWN)
+        started.handle.stop(StopReason.SHUTDOWN)
         return True
     return False
+
+
+def _refused(port: EnginePort, claim: Claim, carrier: Carrier, handle: launcher.RunHandle) -> None:
+    """End the engine of a run that is not ours any more, and leave word of how it ended in the audit log."""
+    handle.stop(StopReason.CUT_OFF)
+    handle.wait(STOP_SECONDS)
+    handle.close()
+    result = handle.result() or _without_word(stopping=True)
+    late = LateResult(
+        host_name=carrier.host_name,
+        exit_code=result.exit_code,
+        failure_code=result.failure_code,
+        message=result.message,
+        stopped_by=result.stopped_by,
+        spooled_records=count_records(handle.spool_path),
+    )
+    if retrying(lambda: port.late_result(claim, late), attempts=None):
+        log.error("run.fenced", extra={"run_id": claim.run_id, "failure_code": late.failure_code})
+    launcher.remove_spool(handle.spool_dir)
+
+
+def _broken(port: EnginePort, claim: Claim, started: _Started, error: Exception) -> None:
+    """End a run that cannot be carried on for an error of our own; one left open would be carried by nobody."""
+    log.exception("run.carrying_failed", extra={"run_id": claim.run_id})
+    started.handle.stop(StopReason.SHUTDOWN)
+    started.handle.wait(STOP_SECONDS)
+    started.handle.close()
+    text = f"The worker failed while it carried the run ({type(error).__name__}); its log has the cause. "
+    result = RunResult(None, FailureCode.LOST, f"{text}What was not stored is lost. Look at the servers.")
+    hosts = {job_id: host for host, job_id in started.planned.jobs_by_host.items()}
+    retrying(lambda: port.finish(claim, result, hosts_by_job=hosts, log_complete=False), attempts=None)
 
 
 def _without_word(stopping: bool) -> RunResult:

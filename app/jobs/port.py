@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from app.core.table import new_uuid
 from app.jobs.kinds import PreparedRun
 from app.runners.base import RunResult
 from app.runners.process import ProcessIdentity
@@ -28,6 +29,8 @@ class Carrier:
     host_name: str
     worker_name: str | None
     celery_task_id: str | None = None
+    # The claim's token: the answer to a claim may be lost, and whoever asks again has to know his own.
+    token: str = field(default_factory=new_uuid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,18 @@ class Orders:
 
     cancel_requested: bool
     drain: bool  # the worker is being stopped and its time is nearly over
+
+
+@dataclass(frozen=True, slots=True)
+class LateResult:
+    """How a run ended whose carrier was fenced: too late to count."""
+
+    host_name: str
+    exit_code: int | None
+    failure_code: str | None
+    message: str
+    stopped_by: str | None
+    spooled_records: int  # in the spool; those that are not stored are lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +111,10 @@ class EnginePort(Protocol):
     """What an executor calls. Every method is one short transaction and safe to repeat."""
 
     def claim(self, run_id: int, carrier: Carrier) -> Claim | None:
-        """Take a pending run and its servers' locks; None when it is not to be had now."""
+        """Take a pending run and its servers' locks; None when it is not to be had now.
+
+        Asking again with the same carrier's token answers the same claim.
+        """
 
     def plan(self, claim: Claim) -> PreparedRun:
         """Build the run's frozen spec. Raises kinds.PreparationError for what no retry mends."""
@@ -124,3 +142,9 @@ class EnginePort(Protocol):
 
     def release(self, claim: Claim, reason: str) -> None:
         """Give a claimed run that has not begun back, for another attempt."""
+
+    def late_result(self, claim: Claim, late: LateResult) -> bool:
+        """Keep the word of a fenced carrier as an audit entry, once; the run stays as it is. False: nothing to say.
+
+        Newer than the other calls: a worker that does not know it leaves no such entry.
+        """

@@ -46,6 +46,7 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
     ORPHANED = "orphaned"  # the supervisor's parent died
     DISK_FULL = "disk_full"
+    CUT_OFF = "cut_off"  # the executor had no word with the platform for too long, or was given up by it
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ directory ``<spool_root>/<run_uuid>.<attempt>/`` outlives the workspace; the exe
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -116,8 +117,10 @@ class PreparedRun:
     _document: dict[str, Any]
 
     def start(self) -> RunHandle:
-        """Start the supervisor; raises WorkspaceError if it cannot. Call it from a thread that stays."""
-        log = os.open(self.spool_dir / LOG_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        """Start the supervisor; raises WorkspaceError if it cannot, and nothing of the run has happened then.
+
+        Call it from a thread that stays.
+        """
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
@@ -125,7 +128,9 @@ class PreparedRun:
             "TMPDIR": str(self.workspace.tmp),
             MARKER_VARIABLE: self.marker,
         }
+        log = -1
         try:
+            log = os.open(self.spool_dir / LOG_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             process = subprocess.Popen(
                 [sys.executable, "-E", "-s", "-m", "app.runners.supervisor"],
                 cwd=_ROOT,
@@ -136,22 +141,37 @@ class PreparedRun:
                 start_new_session=True,
             )
         except OSError as error:
-            raise WorkspaceError(FailureCode.ENGINE_ERROR, f"The supervisor cannot start: {error}") from error
+            raise WorkspaceError(_cause(error), f"The supervisor cannot start: {error}") from error
         finally:
-            os.close(log)
+            if log >= 0:
+                os.close(log)
+        try:
+            return self._hand_over(process)
+        except BaseException as error:
+            process.kill()  # it waits for its spec: nothing of the run has happened
+            process.wait()
+            if isinstance(error, OSError):
+                raise WorkspaceError(_cause(error), f"The run cannot be noted on disk: {error}") from error
+            raise
+
+    def _hand_over(self, process: subprocess.Popen[bytes]) -> RunHandle:
         identity = identify(process.pid)
         assert identity is not None and process.stdin is not None  # it is our child and not yet waited for
+        _note(self.spool_dir, self.workspace, identity)
         with suppress(BrokenPipeError):  # it died at once: poll() tells
             message = json.dumps({**self._document, "parent": os.getpid()})
             process.stdin.write(message.encode("ascii") + b"\n")
             process.stdin.flush()
-        _note(self.spool_dir, self.workspace, identity)
         return RunHandle(self, process, identity)
 
     def discard(self) -> None:
         """Remove workspace and spool directory of a run that is not to begin after all."""
         self.workspace.remove()
         remove_tree(self.spool_dir)
+
+
+def _cause(error: OSError) -> FailureCode:
+    return FailureCode.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else FailureCode.ENGINE_ERROR
 
 
 class RunHandle:

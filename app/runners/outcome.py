@@ -19,6 +19,7 @@ STOP_CODES: Mapping[StopReason, FailureCode] = {
     StopReason.SHUTDOWN: FailureCode.SHUTDOWN,
     StopReason.ORPHANED: FailureCode.LOST,
     StopReason.DISK_FULL: FailureCode.DISK_FULL,
+    StopReason.CUT_OFF: FailureCode.LOST,
 }
 STOP_MESSAGES: Mapping[StopReason, str] = {
     StopReason.CANCEL: "The run was cancelled before it ended.",
@@ -26,6 +27,8 @@ STOP_MESSAGES: Mapping[StopReason, str] = {
     StopReason.SHUTDOWN: "The run was stopped because its worker was stopped.",
     StopReason.ORPHANED: "The run was stopped because the worker process that watched it ended.",
     StopReason.DISK_FULL: "The run was stopped because the worker's disk is full.",
+    StopReason.CUT_OFF: "The worker was cut off from the database and stopped the run by itself. "
+    "Look at the servers before you launch again; part of the work may be done.",
 }
 
 

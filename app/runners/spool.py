@@ -170,6 +170,18 @@ class SpoolReader:
         self.close()
 
 
+def count_records(path: Path) -> int:
+    """Return how many complete records a spool holds; 0 when there is none."""
+    count = 0
+    try:
+        with path.open("rb") as file:
+            while data := file.read(1024 * 1024):
+                count += data.count(b"\n")
+    except FileNotFoundError:
+        pass
+    return count
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file by another in one step: 0600, synced, never half there."""
     temporary = path.with_name(f".{path.name}.new")

@@ -17,12 +17,14 @@ from werkzeug.serving import make_server
 
 from app import create_app
 from app.core.actor import Role
+from app.core.db import db
 from app.jobs.models import Job, Launch
 from config import Settings
 from tests import factories
 from tests.holdings import make_holdings
+from tests.support.databases import TestDatabase
+from tests.support.tcp_proxy import Commit, TcpProxy
 
-pytestmark = pytest.mark.database
 POSTS = 50
 PATIENCE = 60.0  # seconds
 
@@ -43,6 +45,7 @@ def served(make_settings: Callable[..., Settings]) -> Iterator[tuple[Flask, str]
     factories.use(None)
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("door", ["launches", "saved-launches"])
 def test_r11_fifty_equal_posts_with_one_key_give_one_launch(
     served: tuple[Flask, str], door: str, summary_line: Callable[[str], None]
@@ -82,3 +85,31 @@ def test_r11_fifty_equal_posts_with_one_key_give_one_launch(
     assert answers[202] == POSTS
     told = ", ".join(f"{count} x {code}" for code, count in sorted(answers.items()))
     summary_line(f"R11: {POSTS} posts at once to {door}, one launch: {told}")
+
+
+@pytest.mark.parametrize("outcome", list(Commit))
+@pytest.mark.parametrize("database_kind", ["mariadb", "mysql"], indirect=True)
+def test_r6_a_launch_whose_commit_got_no_answer_is_sent_again_with_its_key_and_launches_once(
+    make_settings: Callable[..., Settings], database: TestDatabase, outcome: Commit
+) -> None:
+    assert database.server is not None
+    with TcpProxy("127.0.0.1", database.server.port, mysql=True) as proxy:
+        app = create_app(make_settings(database_url=proxy.url(database.app_url)))
+        factories.use(app)
+        owner = factories.make_person(factories.make_tenant("Default").id, Role.ADMIN)
+        held = make_holdings(app, owner)
+        before = len(factories.rows(Launch))
+        body = {"playbook_id": held.playbook_id, "server_ids": [held.server_id]}
+        headers = {**factories.bearer(factories.make_key(owner)), "Idempotency-Key": "lost"}
+        client = app.test_client()
+        fault = proxy.lose_commit("INSERT INTO launches", outcome)
+        first = client.post("/api/v1/launches", json=body, headers=headers)
+        assert first.status_code == 503 and "Retry-After" in first.headers, first.json
+        assert "may be done or not" in first.json["message"]
+        fault.wait(1)
+        again = client.post("/api/v1/launches", json=body, headers=headers)
+        assert again.status_code == 202, again.json
+        assert len(factories.rows(Launch)) == before + 1
+        factories.use(None)
+        with app.app_context():
+            db.engine.dispose()
