@@ -162,6 +162,12 @@ class Settings(BaseSettings):
     job_log_days: int = Field(
         90, ge=0, description="Log lines and task results are removed after this time; 0 keeps them. Jobs stay."
     )
+    failed_job_log_days: int | None = Field(
+        None, ge=0, description="The same for runs that failed; as MILLWRIGHT_JOB_LOG_DAYS when not given."
+    )
+    cancelled_job_log_days: int | None = Field(
+        None, ge=0, description="The same for runs that were cancelled; as MILLWRIGHT_JOB_LOG_DAYS when not given."
+    )
     seal_after_days: int = Field(
         3, ge=0, description="Lines of runs that ended this long ago move into compressed segments; 0 is never."
     )

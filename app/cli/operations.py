@@ -19,13 +19,16 @@ from app.core.actor import Actor, Role, Via
 from app.core.db import unit_of_work
 from app.core.runtime import settings
 from app.core.schema_version import needed_revision
-from app.core.tenancy import tenant_scope
+from app.core.tenancy import system_scope, tenant_scope
+from app.jobs import segment_care
+from app.jobs.log_state import log_state
 from app.operations.backup import back_up
 from app.operations.errors import OperationStopped
 from app.operations.restore import restore
 from app.operations.sealed_file import read_key
 from app.operations.upgrade import upgrade
 
+SEGMENT_SECONDS = 30.0  # of reading sealed lines after a restore
 FOLDER = click.Path(file_okay=False, path_type=Path)
 KEY_FILE = click.option(
     "--key-file",
@@ -71,7 +74,10 @@ def backup_command(target: Path, key_file: Path | None) -> None:
         made = back_up(settings(), target, key=key, say=click.echo)
         _note("platform:backup", {"folder": made.name, "encrypted": key is not None})
         click.echo(f"Backup: {made}")
-        click.echo("Not in it: keys, settings, ssh keys, audit archive. manifest.json lists where they are.")
+        click.echo(
+            "Not in it: keys, settings, ssh keys, audit archive, sealed log lines outside of the database. "
+            "manifest.json lists where they are."
+        )
 
     _done(act)
 
@@ -95,12 +101,24 @@ def restore_command(folder: Path, replace: bool, key_file: Path | None) -> None:
             click.echo("The backup is of an older version: run `flask db upgrade`, then `flask audit verify`.")
             return
         broken = _verify_all()
+        _say_segments()
         _note("platform:restore", {"folder": folder.name, "lost_audit_entries": sum(done.lost.values())})
         if broken:
             raise OperationStopped("The audit log is not intact: find out why before people work with this database.")
         click.echo("Dispatch is paused. Look at what was running, then `flask ops resume`.")
 
     _done(act)
+
+
+def _say_segments() -> None:
+    """Read sealed log lines for a while: those outside of the database were not in the backup."""
+    read = segment_care.check_segments(seconds=SEGMENT_SECONDS, everything=True)
+    with system_scope("state of the log"), unit_of_work(writes=False):
+        state = log_state()
+    known = sum(store.segments for store in state.stores)
+    click.echo(f"sealed log lines: {read:,} of {known:,} segments read; `flask ops logs --check` reads all")
+    if state.damaged:
+        click.echo(f"!! {state.damaged:,} segments are missing or damaged: put their folder or bucket back")
 
 
 def _verify_all() -> int:

@@ -1,7 +1,7 @@
 """Texts as a search compares them, so that sealed lines are found as rows are.
 
 SQLite takes the letters of ASCII for equal in both cases and nothing else. MySQL and MariaDB compare by
-``utf8mb4_unicode_ci``: neither case nor accents count, and all characters beyond the basic plane are one.
+``utf8mb4_unicode_ci`` (Unicode 4.0): neither case nor accents count; characters beyond the basic plane are themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from app.core.db import db
 
 _ASCII = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-BEYOND = "\ufffd"
+SHARP_S = "ẞ"  # younger than Unicode 4.0: equal to nothing else
 
 
 class _Letters(dict[int, str]):
@@ -24,8 +24,8 @@ class _Letters(dict[int, str]):
 
 
 def _letter(character: str) -> str:
-    if ord(character) > 0xFFFF:
-        return BEYOND
+    if ord(character) > 0xFFFF or character == SHARP_S:
+        return character
     bases = [part for part in unicodedata.normalize("NFKD", character) if unicodedata.category(part) != "Mn"]
     base = bases[0] if len(bases) == 1 else character
     lower = base.lower()

@@ -70,7 +70,7 @@ class Run(TenantOwned, HasUuid, Created, Model):
         UniqueConstraint("tenant_id", "id"),
         Index(None, "status", "id"),
         Index(None, "tenant_id", "launch_id"),
-        Index(None, "lines_removed_at", "completed_at"),
+        Index(None, "lines_removed_at", "status", "completed_at"),
         Index(None, "lines_left", "lines_removed_at"),
         Index(None, "lines_sealed_at", "lines_removed_at", "completed_at"),
         tenant_key("launch_id", "launches"),

@@ -1,4 +1,4 @@
-"""Lines are kept for ``job_log_days``, jobs for ever: what the keeper removes, announced before it is gone.
+"""Lines are kept for a time that their run's outcome decides, jobs for ever. What goes is announced before.
 
 A run's lines go in two steps. First it is said (``lines_removed_at`` on the run and its jobs, and an audit entry), in
 one commit: from then on no page claims the log is whole. Then the rows go, some thousand per commit; a keeper that
@@ -28,6 +28,7 @@ from app.jobs import segment_care
 from app.jobs.log_models import JobLogLine, RunLine, RunTask, TaskResult
 from app.jobs.models import Job, Run
 from app.jobs.segment_store import StoreAway
+from app.jobs.status import RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +40,30 @@ RUNS = 200  # runs looked at in one call
 SECONDS = 0.5
 
 
-def remove_old_lines() -> int:
-    """Remove the lines and results of runs that ended before ``job_log_days``; return how many runs were emptied.
+def line_days() -> dict[RunStatus, int]:
+    """Return for how many days the lines of a run are kept, by its outcome; 0 is for ever.
 
-    Opens units of work of its own and stops after SECONDS. Nothing is announced while the setting is 0.
+    A run is one outcome: beside a failed server, the lines of those that went well are what one compares with.
+    """
+    chosen, every = settings(), settings().job_log_days
+    return {
+        RunStatus.SUCCESS: every,
+        RunStatus.FAILED: every if chosen.failed_job_log_days is None else chosen.failed_job_log_days,
+        RunStatus.CANCELLED: every if chosen.cancelled_job_log_days is None else chosen.cancelled_job_log_days,
+    }
+
+
+def remove_old_lines() -> int:
+    """Remove the lines and results of runs that are older than the rule of their outcome; return how many runs.
+
+    Opens units of work of its own and stops after SECONDS. Nothing of an outcome is announced while its rule is 0.
     """
     deadline = time.monotonic() + SECONDS
-    days = settings().job_log_days
-    if days:
-        with system_scope("lines over their age"), unit_of_work(writes=False):
-            before = database_now() - timedelta(days=days)
-        announce(before)
+    for status, days in line_days().items():
+        if days:
+            with system_scope("lines over their age"), unit_of_work(writes=False):
+                before = database_now() - timedelta(days=days)
+            announce(status, before)
     done = 0
     for tenant_id, run_id in _to_empty():
         try:
@@ -64,12 +78,12 @@ def remove_old_lines() -> int:
     return done
 
 
-def announce(before: datetime) -> int:
-    """Say of up to ANNOUNCED runs that ended before a moment that their lines are gone; return of how many."""
+def announce(status: RunStatus, before: datetime) -> int:
+    """Say of up to ANNOUNCED runs that ended so before a moment that their lines are gone; return of how many."""
     with system_scope("lines over their age"), unit_of_work():
         rows = db.session.execute(
             select(Run.tenant_id, Run.id)
-            .where(Run.lines_removed_at.is_(None), Run.completed_at < before)
+            .where(Run.lines_removed_at.is_(None), Run.status == status, Run.completed_at < before)
             .order_by(Run.completed_at)
             .limit(ANNOUNCED)
         ).all()
@@ -78,11 +92,11 @@ def announce(before: datetime) -> int:
         for tenant_id, run_id in rows:
             by_tenant.setdefault(tenant_id, []).append(run_id)
         for tenant_id, run_ids in by_tenant.items():
-            _announce(tenant_id, run_ids, now, before)
+            _announce(tenant_id, run_ids, now, status, before)
     return len(rows)
 
 
-def _announce(tenant_id: int, run_ids: Sequence[int], now: datetime, before: datetime) -> None:
+def _announce(tenant_id: int, run_ids: Sequence[int], now: datetime, status: RunStatus, before: datetime) -> None:
     quiet = {"synchronize_session": False}
     lines = db.session.scalar(
         select(func.coalesce(func.sum(Job.log_lines), 0)).where(Job.tenant_id == tenant_id, Job.run_id.in_(run_ids))
@@ -101,7 +115,12 @@ def _announce(tenant_id: int, run_ids: Sequence[int], now: datetime, before: dat
             "job_lines:remove",
             Resource("job_logs"),
             action="DELETE",
-            details={"runs": len(run_ids), "lines": int(lines or 0), "ended_before": iso(before)},
+            details={
+                "runs": len(run_ids),
+                "lines": int(lines or 0),
+                "outcome": status.value,
+                "ended_before": iso(before),
+            },
         )
 
 

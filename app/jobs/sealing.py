@@ -13,10 +13,10 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
@@ -85,13 +85,17 @@ def seal_old_lines(*, seconds: float | None = None) -> int:
 def _due(days: int) -> Sequence[tuple[int, int]]:
     with system_scope("lines to seal"), unit_of_work(writes=False):
         before = database_now() - timedelta(days=days)
-        rows = db.session.execute(
-            select(Run.tenant_id, Run.id)
-            .where(Run.lines_sealed_at.is_(None), Run.lines_removed_at.is_(None), Run.completed_at < before)
-            .order_by(Run.completed_at)
-            .limit(RUNS)
-        )
+        rows = db.session.execute(due(before).with_only_columns(Run.tenant_id, Run.id).limit(RUNS))
         return [(tenant_id, run_id) for tenant_id, run_id in rows]
+
+
+def due(before: datetime) -> Select[Run]:
+    """Select the runs that ended before a moment and may have lines as rows, the longest ended first."""
+    return (
+        select(Run)
+        .where(Run.lines_sealed_at.is_(None), Run.lines_removed_at.is_(None), Run.completed_at < before)
+        .order_by(Run.completed_at)
+    )
 
 
 def next_chunk(tenant_id: int, run_id: int, after_job: int = 0) -> Chunk | None:

@@ -120,12 +120,18 @@ def _fill(settings: Settings, engine: Engine, folder: Path, kind: str, key: byte
 
 
 def not_included(settings: Settings) -> list[str]:
-    """Return what a backup of the database needs beside it: keys, settings, ssh keys, archive files."""
+    """Return what a backup of the database needs beside it: keys, settings, ssh keys, archive files, segments."""
     listed = [f"{name}_FILE={path}" for name, path in sorted(os.environ.items()) if name.startswith("MILLWRIGHT_")
               and name.endswith("_FILE") for name in [name.removesuffix("_FILE")]]  # fmt: skip
-    for folder, words in ((settings.key_root, "ssh keys"), (settings.archive_dir, "audit archive")):
+    for folder, words in (
+        (settings.key_root, "ssh keys"),
+        (settings.archive_dir, "audit archive"),
+        (settings.segment_folder, "sealed log lines"),
+    ):
         number = sum(1 for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
         listed.append(f"{words}: {number} files in {folder}")
+    if settings.segment_s3_bucket:
+        listed.append(f"sealed log lines: the S3 bucket {settings.segment_s3_bucket}, {settings.segment_s3_prefix}")
     env = ROOT / ".env"
     return listed + ([f"settings: {env}"] if env.exists() else [])
 

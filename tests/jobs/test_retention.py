@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.audit.models import AuditEntry
+from app.core import runtime
 from app.core.actor import Role
 from app.core.clock import utc_now
 from app.core.db import db, unit_of_work
@@ -17,6 +18,7 @@ from app.core.tenancy import system_scope
 from app.jobs import retention
 from app.jobs.log_models import JobLogLine, RunTask
 from app.jobs.models import Job, Run
+from app.jobs.status import RunStatus
 from tests import factories
 from tests.factories import PersonMade, bearer
 from tests.jobs.conftest import House
@@ -68,10 +70,32 @@ def test_lines_over_their_age_go_and_younger_ones_and_all_jobs_stay(house: House
     assert len(entries(house)) == 1
 
 
+def test_lines_of_runs_that_failed_can_be_kept_longer_and_those_of_cancelled_ones_shorter(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = runtime.settings().model_copy(update={"failed_job_log_days": 365, "cancelled_job_log_days": 7})
+    monkeypatch.setattr(runtime, "_settings", changed)
+    left = {}
+    for server, status, days in (
+        ("a", RunStatus.SUCCESS, 100),
+        ("b", RunStatus.FAILED, 100),
+        ("c", RunStatus.FAILED, 366),
+        ("d", RunStatus.CANCELLED, 8),
+    ):
+        launch = finished(house, server, days_ago=days)
+        factories.set_columns(Run, house.run_id(launch), status=status)
+        left[server] = house.jobs(launch)[server].id
+    assert remove(house) == 3
+    with house.context(), system_scope("test"), unit_of_work(writes=False):
+        assert set(db.session.scalars(select(JobLogLine.job_id))) == {left["b"]}
+    outcomes = sorted((entry["outcome"], entry["lines"]) for entry in entries(house))
+    assert outcomes == [("cancelled", LINES), ("failed", LINES), ("success", LINES)]
+
+
 def test_what_is_announced_and_not_yet_removed_goes_with_the_next_call(house: House) -> None:
     finished(house, "a", days_ago=200)
     with house.context():
-        assert retention.announce(utc_now() - timedelta(days=90)) == 1  # and then the keeper died
+        assert retention.announce(RunStatus.SUCCESS, utc_now() - timedelta(days=90)) == 1  # and then the keeper died
     assert count(house, JobLogLine) == LINES
     assert remove(house) == 1
     assert count(house, JobLogLine) == 0
