@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from app.jobs import segment_codec
 from app.jobs.segment_codec import Line, SegmentDamaged
 
 LEVELS = st.sampled_from([None, "INFO", "ERROR", "changed"])
-MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))
+MOMENTS = st.integers(0, 4 * 10**15).map(lambda micros: datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros))
 TEXTS = st.one_of(
     st.text(max_size=60), st.sampled_from(["", "\n", "a\nb", '"f":"text"}', "\r", "\x00", "😀", "\u2028"])
 )
