@@ -26,7 +26,6 @@ HOLDER = "SELECT COALESCE(IS_USED_LOCK('millwright.keeper'), 0)"
     "R4",
     "Redis restarted 3 times, emptied 3 times, gone for 60 s, with 200 jobs",
     "nothing lost or doubled; all started within 30 s of its return; posts are taken meanwhile, p99 under 1 s",
-    quick=True,
 )
 def redis_away(site: Site, size: Size) -> Verdict:
     """A broker that comes and goes; playbooks and pages do not notice."""
@@ -105,7 +104,6 @@ def _ring(site: Site, run_id: object, times: int, protocol: object = PROTOCOL) -
     "R7",
     "each doorbell sent five times more; doorbells of final runs, of no run, of a wrong kind and version",
     "each run once, the rest dropped",
-    quick=True,
 )
 def doorbells(site: Site, size: Size) -> Verdict:
     """Whoever reaches the broker can ring, and no more than that."""
@@ -147,7 +145,6 @@ def doorbells(site: Site, size: Size) -> Verdict:
     "R12",
     "the web process killed between COMMIT and doorbell",
     "the job starts within 35 s",
-    quick=True,
 )
 def no_doorbell(site: Site, size: Size) -> Verdict:
     """The keeper's sweep finds what nobody rang for."""
@@ -177,7 +174,6 @@ def no_doorbell(site: Site, size: Size) -> Verdict:
     "R13",
     "three keepers; the leading one killed, three times",
     "one leads, another takes over within 10 s, nothing is dispatched twice",
-    quick=True,
 )
 def keepers(site: Site, size: Size) -> Verdict:
     """Leadership goes over."""

@@ -28,7 +28,6 @@ def _faketime() -> str:
     "R8",
     "the clocks of web, workers and keeper jump two hours forth and back while jobs run and children are killed",
     "nothing is lost for it, nothing runs twice, no job ends before it began",
-    quick=True,
 )
 def jumping_clocks(site: Site, size: Size) -> Verdict:
     """Only the database's clock counts, and monotonic time."""
@@ -72,7 +71,6 @@ def jumping_clocks(site: Site, size: Size) -> Verdict:
     "R9",
     "a worker's host cut off from the database for longer than its lease (fence 15 s, lease 30 s)",
     "it stops its run by itself before the lease is over; the late result is refused and kept as an audit entry",
-    quick=True,
 )
 def cut_off(site: Site, size: Size) -> Verdict:
     """Two hosts; one of them sees nobody for a while."""

@@ -88,7 +88,6 @@ def _lost_after(site: Site, job: int, seconds: float) -> float:
     "R2",
     "kill -9 of a pool child, of a worker, of a whole host (its lease set to 20 s)",
     "noticed within 5 s, 10 s, and the lease and 30 s",
-    quick=True,
 )
 def detection(site: Site, size: Size) -> Verdict:
     """Three deaths, one after the other."""
@@ -129,7 +128,6 @@ def detection(site: Site, size: Size) -> Verdict:
     "R3",
     "runs that leave processes of other sessions behind and ignore TERM: ended by success, cancel, timeout, kill -9",
     "15 s after the end nothing with the run's marker lives",
-    quick=True,
 )
 def orphans(site: Site, size: Size) -> Verdict:
     """Strays of each kind of end."""

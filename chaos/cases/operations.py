@@ -52,7 +52,6 @@ def _small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     "R19",
     "the worker's disk full while a job prints, and before others are claimed",
     "failed as disk_full with a ticket and every line up to then; others wait and say why; it recovers by itself",
-    quick=True,
 )
 def disk_full(site: Site, size: Size) -> Verdict:
     """Spools and workspaces lie on 160 MB."""
@@ -100,7 +99,6 @@ def _says_disk(site: Site, job: str) -> bool:
     "R21",
     "SIGTERM to a worker with short and long jobs running and more waiting (drain time 6 s)",
     "it takes nothing new; the short ones end, the long ones are stopped and say so; the rest runs elsewhere",
-    quick=True,
 )
 def deploy(site: Site, size: Size) -> Verdict:
     """A deploy in the middle of the day."""
@@ -160,7 +158,6 @@ print('took 10 GB')
     "R22",
     "a playbook that hangs and ignores TERM, one that forks without end (at most 512), one that takes 10 GB",
     "stopped at its timeout within 5 s, or by its limit; only that job ends",
-    quick=True,
 )
 def without_measure(site: Site, size: Size) -> Verdict:
     """Limits of a run."""
@@ -219,7 +216,6 @@ def _program(site: Site, program: str) -> int:
     "R23",
     "a stored file changed behind the platform's back: before a claim, and while the run goes on",
     "failed as hash_mismatch with a ticket, not one task executed; what had begun runs what was approved",
-    quick=True,
 )
 def changed_file(site: Site, size: Size) -> Verdict:
     """What runs is what was approved."""
@@ -250,7 +246,6 @@ def changed_file(site: Site, size: Size) -> Verdict:
     "R26",
     "retention removes old lines while jobs write; then dump, wipe, restore",
     "no stall over 1 s, no line of a young job gone; after the restore the chain is whole, a secret opens, a job runs",
-    quick=True,
 )
 def retention_and_restore(site: Site, size: Size) -> Verdict:
     """Cleaning up beside the day's work, and coming back from a dump."""

@@ -42,7 +42,6 @@ def _watch(site: Site, chatty: list[str], stop: threading.Event, lags: list[floa
     "1,000,000 lines from one job as fast as it can, beside 20 chatty ones",
     "every line once and in order within 120 s; a shipper under 200 MB; the others' lines seen after 3 s at most (p95);"
     " the live page p95 under 300 ms",
-    quick=True,
 )
 def flood(site: Site, size: Size) -> Verdict:
     """One noisy neighbour."""
@@ -120,7 +119,6 @@ def _long_text() -> bytes:
     "R16",
     "10 MB without a newline, printed and told; progress bars of carriage returns",
     "rows of 16 KiB at most on whole characters, what is over 1 MiB a line is counted, memory flat",
-    quick=True,
 )
 def endless_line(site: Site, size: Size) -> Verdict:
     """Lines without an end."""
@@ -227,7 +225,6 @@ def _forged() -> list[str]:
     "R18",
     "a host prints the engine's own event marks, with a path for a name, and our plugin's objects",
     "no forged result, no file outside the workspace, the job's status is the task's",
-    quick=True,
 )
 def forged_events(site: Site, size: Size) -> Verdict:
     """A real ansible-playbook whose task prints them and fails."""

@@ -29,7 +29,6 @@ FINAL_AFTER_CANCEL = 15.0
     "R10",
     "200 cancels at a random moment from pending to just finished, some of them twice",
     "one final status within 15 s; nothing begins after its cancel was taken as pending; a final job answers 409",
-    quick=True,
 )
 def cancels(site: Site, size: Size) -> Verdict:
     """Whoever cancels gets one honest answer."""
