@@ -16,7 +16,7 @@ from app.jobs.status import RunStatus, WorkerState
 
 
 def waiting_because(run: Run) -> str | None:
-    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 8 queries)."""
+    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 9 queries)."""
     if run.status is RunStatus.CLAIMED:
         return "A worker has taken it and prepares it."
     if run.status is not RunStatus.PENDING:
@@ -43,7 +43,19 @@ def waiting_because(run: Run) -> str | None:
     blocker = locks.find_blocker(run, now)
     if blocker is not None:
         return _blocked(run, blocker)
+    refusing = _refusing()
+    if refusing is not None:
+        return refusing
     return _queued(run, int(online[0][1]))
+
+
+def _refusing() -> str | None:
+    """Return what the workers say when every one that is online takes nothing (a full disk)."""
+    online = Worker.state == WorkerState.ONLINE
+    if db.session.scalar(select(Worker.id).where(online, Worker.message.is_(None)).limit(1)) is not None:
+        return None
+    first = db.session.execute(select(Worker.name, Worker.message).where(online).order_by(Worker.id)).first()
+    return None if first is None else f"No worker that is online takes anything; {first.name} {first.message}."
 
 
 def _blocked(run: Run, blocker: locks.Blocker) -> str:

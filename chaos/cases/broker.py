@@ -183,6 +183,8 @@ def keepers(site: Site, size: Size) -> Verdict:
     load = Load(site, [(book, server) for server in servers for _ in range(size.of(6, 2))])
     load.start()
     takeovers = []
+    for process in site.platform.keepers:
+        wait_until(lambda p=process: "keeper.started" in p.output(), 60, "the keepers")  # type: ignore[misc]
     for _ in range(3):
         site.until(lambda: _leader(site) is not None, 30, "a leading keeper")
         leader = _leader(site)
@@ -199,7 +201,8 @@ def keepers(site: Site, size: Size) -> Verdict:
             "another keeper",
         )
         takeovers.append(time.monotonic() - began)
-        site.platform.launch_keeper()
+        fresh = site.platform.launch_keeper()
+        wait_until(lambda p=fresh: "keeper.started" in p.output(), 60, "the next keeper")  # type: ignore[misc]
     load.finish(FINAL_SECONDS)
     site.all_final(300)
     verdict = judge(site, payload_lines=LINES)

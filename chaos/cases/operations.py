@@ -259,9 +259,13 @@ def retention_and_restore(site: Site, size: Size) -> Verdict:
     load.finish(FINAL_SECONDS)
     site.all_final(600)
     before = site.count("SELECT COUNT(*) FROM job_logs")
-    aged = "UPDATE {} SET completed_at = completed_at - INTERVAL 100 DAY, created_at = created_at - INTERVAL 100 DAY"
-    for table in ("runs", "jobs", "launches"):
-        site.tell(aged.format(table))
+    for table, moments in (
+        ("runs", "created_at began_at completed_at"),
+        ("jobs", "created_at started_at completed_at"),
+        ("launches", "created_at started_at completed_at"),
+    ):
+        changes = ", ".join(f"{moment} = {moment} - INTERVAL 100 DAY" for moment in moments.split())
+        site.tell(f"UPDATE {table} SET {changes}")
     site.fault(f"{before:,} lines are over their age")
     took: list[float] = []
     stop = threading.Event()

@@ -108,6 +108,15 @@ def test_waiting_says_that_all_places_are_taken(house: House, settings: Settings
     assert why(house, second) == "All 1 places of the workers are taken; 0 runs ahead of it."
 
 
+def test_waiting_says_that_the_only_worker_has_no_disk_left(house: House) -> None:
+    uuid = house.launch("a")
+    online(house)
+    house.write(lambda: db.session.execute(update(Worker).values(message="takes nothing: only 3 MiB of disk are free")))
+    assert why(house, uuid) == (
+        "No worker that is online takes anything; w1 takes nothing: only 3 MiB of disk are free."
+    )
+
+
 def test_a_paused_dispatch_claims_and_rings_nothing_and_says_so(house: House, settings: Settings) -> None:
     uuid = house.launch("a")
     online(house)
