@@ -39,6 +39,7 @@ class FakeJob:
     refuse: int = 0  # HTTP status that streams get instead
     requests: Counter[str] = field(default_factory=Counter)
     resumed_from: list[str] = field(default_factory=list)
+    open_streams: int = 0
 
     @property
     def complete(self) -> bool:
@@ -161,39 +162,59 @@ def create_log_app(*jobs: FakeJob) -> Flask:
         cursors = {name: int(after) for name, after in (item.rsplit(":", 1) for item in request.args.getlist("job"))}
         resumed = request.headers.get("Last-Event-ID", "")
         cursors.update({k: int(v) for k, v in (item.rsplit(":", 1) for item in resumed.split(",") if item)})
-        job = find(next(iter(cursors)))
-        job.requests["stream"] += 1
-        job.resumed_from.append(resumed)
-        if job.refuse:
-            return Response("busy", job.refuse)
-        return Response(events(job, cursors[job.job_id]), mimetype="text/event-stream")
+        jobs = [find(name) for name in cursors]
+        for job in jobs:
+            job.requests["stream"] += 1
+            job.resumed_from.append(resumed)
+            if job.refuse:
+                return Response("busy", job.refuse)
+        return Response(events(jobs, cursors), mimetype="text/event-stream")
 
     return app
 
 
-def events(job: FakeJob, after: int) -> Iterator[str]:
-    """Yield one stream: what is new, then wait; ends when the test cuts it or the job is final and told."""
-    generation = job.generation
-    yield "retry: 200\n\n"
-    while True:
-        with job.changed:
-            if job.total == after and not job.complete and job.generation == generation:
-                job.changed.wait(0.5)
-            if job.generation != generation:
+def events(jobs: list[FakeJob], cursors: dict[str, int]) -> Iterator[str]:
+    """Yield one stream: what is new, then wait; ends when the test cuts it or all jobs are final and told."""
+    begun = [job.generation for job in jobs]
+    told: set[str] = set()
+    for job in jobs:
+        job.open_streams += 1
+    try:
+        yield "retry: 200\n\n"
+        while len(told) < len(jobs):
+            _wait_for_news(jobs, begun, cursors)
+            if [job.generation for job in jobs] != begun:
                 return
-            total, final = job.total, job.complete
-        while after < total:
-            batch = [job.line(n) for n in range(after + 1, min(total, after + 200) + 1)]
-            after = batch[-1]["n"]
-            data = {"job": job.job_id, "lines": batch, "last_line": total}
-            yield f"id: {job.job_id}:{after}\nevent: lines\ndata: {json.dumps(data)}\n\n"
-        data = {"job": job.job_id, "tasks": job.tasks()[-3:]}
-        yield f"event: tasks\ndata: {json.dumps(data)}\n\n"
-        if final:
-            data = {"job": job.job_id, "status": job.status, "complete": True}
-            yield f"event: status\ndata: {json.dumps(data)}\n\n"
-            return
-        yield ": still here\n\n"
+            for job in jobs:
+                yield from _news(job, cursors, told)
+            yield ": still here\n\n"
+    finally:
+        for job in jobs:
+            job.open_streams -= 1
+
+
+def _wait_for_news(jobs: list[FakeJob], begun: list[int], cursors: dict[str, int]) -> None:
+    first = jobs[0]
+    with first.changed:
+        quiet = all(job.total == cursors[job.job_id] and not job.complete for job in jobs)
+        if quiet and [job.generation for job in jobs] == begun:
+            first.changed.wait(0.5 if len(jobs) == 1 else 0.05)
+
+
+def _news(job: FakeJob, cursors: dict[str, int], told: set[str]) -> Iterator[str]:
+    name, total, final = job.job_id, job.total, job.complete
+    while cursors[name] < total:
+        batch = [job.line(n) for n in range(cursors[name] + 1, min(total, cursors[name] + 200) + 1)]
+        cursors[name] = batch[-1]["n"]
+        data = {"job": name, "lines": batch, "last_line": total}
+        places = ",".join(f"{job_id}:{line}" for job_id, line in cursors.items())
+        yield f"id: {places}\nevent: lines\ndata: {json.dumps(data)}\n\n"
+    if name in told:
+        return
+    yield f"event: tasks\ndata: {json.dumps({'job': name, 'tasks': job.tasks()[-3:]})}\n\n"
+    if final:
+        told.add(name)
+        yield f"event: status\ndata: {json.dumps({'job': name, 'status': job.status, 'complete': True})}\n\n"
 
 
 def million() -> FakeJob:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.log_app import FakeJob, create_log_app, million
 from tests.browser.test_pages import violations
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Any]
@@ -139,6 +140,38 @@ def test_after_a_cut_the_log_goes_on_without_loss_or_double(open_log: Open) -> N
     wait_for_line(page, 1)
     assert len(shown(page)) == len(set(shown(page)))
     assert page.locator("#page-status").inner_text() == "success"
+    watched.assert_clean()
+
+
+def test_four_tabs_share_one_stream_and_each_gets_its_own_lines(serve: Callable[..., str], open_page: Open) -> None:
+    jobs = [FakeJob(name, 10, status="running", per_task=10_000) for name in ("one", "two", "three")]
+    base = serve(create_log_app(*jobs))
+    watched = open_page(f"{base}/log/one")
+    pages = [watched.page]
+    for name in ("two", "three", "three"):  # the fourth tab shows what the third does
+        pages.append(watched.page.context.new_page())
+        pages[-1].goto(f"{base}/log/{name}")
+    live = "() => document.querySelector('[data-log=mark] span').textContent.startsWith('live')"
+    for page in pages:
+        page.wait_for_function(live)
+    wait_until(lambda: [job.open_streams for job in jobs] == [1, 1, 1], message="one stream for all tabs")
+    for number, job in enumerate(jobs):
+        job.publish(5 + number)
+    for page, last in zip(pages, (15, 16, 17, 17), strict=True):
+        wait_for_line(page, last)
+        assert page.evaluate("document.querySelector('.log').viewer.lines.total") == last
+        assert line_in_view(page, last)
+    for page in pages[1:3]:
+        page.close()
+    wait_until(lambda: [job.open_streams for job in jobs] == [1, 0, 1], message="the others' stream")
+    jobs[2].publish(1)
+    wait_for_line(pages[3], 18)
+    pages[3].close()
+    wait_until(lambda: [job.open_streams for job in jobs] == [1, 0, 0], message="the last tab's stream")
+    jobs[0].finish("success")
+    watched.page.wait_for_function(
+        "() => document.querySelector('[data-log=mark] span').textContent === 'complete: 15 lines'"
+    )
     watched.assert_clean()
 
 
