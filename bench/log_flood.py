@@ -1,4 +1,4 @@
-"""One job that prints 1,000,000 lines beside twenty that print two a second: the research's case R14.
+"""One job that prints 1,000,000 lines beside twenty that print one every two seconds: the research's case R14.
 
 The flood is a ``command`` of FLOOD_TASK lines, shown by ``debug``, again and again: what Ansible can print at all.
 Every line is looked at afterwards: all of them, once, in order. The baseline is the same file by bare ansible-playbook.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from bench.jobs import SECONDS, Platform, platform
-from bench.log_tails import Load, by_key, percentile, view
+from bench.log_tails import SLOW_PAUSE, Load, by_key, percentile, view
 from bench.rows import Row, make_row
 
 FLOOD_LINES, FLOOD_TASK, CHATTY = 1_000_000, 50_000, 20
@@ -96,7 +96,7 @@ def measure(lines: int = FLOOD_LINES, chatty: int = CHATTY) -> list[Row]:
         bare = running.run_bare("flood")
         load = Load(running)
         load.add_servers(chatty + 1)
-        talking = load.start("talk", chatty, SECONDS)
+        talking = load.start("talk", chatty, SECONDS, SLOW_PAUSE)
         watch = Watch(running)
         watch.start()
         server = load.servers[chatty]

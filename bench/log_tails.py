@@ -25,7 +25,7 @@ from bench.jobs import Platform, platform
 from bench.rows import Row, make_row
 
 SECONDS = 15.0  # of viewing, after everything runs
-PAUSE = 0.4  # seconds between two lines of one job
+PAUSE, SLOW_PAUSE = 0.4, 2.0  # seconds between two lines of one job; of many (a line costs Ansible 20 ms of processor)
 JOBS, PEOPLE, TABS = 30, 50, 4
 SLEEPERS = 5  # viewers that read nothing
 OLD_LINES = 400_000  # that the keeper has to remove meanwhile
@@ -45,7 +45,12 @@ def bare_delays(folder: Path, lines: int = 25) -> list[float]:
     """Return the delays in seconds of the lines of bare ansible-playbook into a pipe."""
     (folder / "bare.yml").write_text(timed_playbook(lines, 0.1), encoding="utf-8")
     program = str(Path(sys.executable).with_name("ansible-playbook"))
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+    }
     delays = []
     with subprocess.Popen(
         [program, "-i", "controller,", "-c", "local", "bare.yml"], cwd=folder, env=environment, stdout=subprocess.PIPE
@@ -77,11 +82,11 @@ class Load:
             body = {"hostname": f"node-{number}", "ip_address": f"192.0.2.{number}", "connection": "local"}
             self.servers.append(int(self.running.client.ask("/servers", body=body)["id"]))
 
-    def start(self, name: str, jobs: int, seconds: float) -> list[str]:
+    def start(self, name: str, jobs: int, seconds: float, pause: float = PAUSE) -> list[str]:
         """Launch one run on each of ``jobs`` servers; return the UUIDs of the jobs when all have printed."""
         self.add_servers(jobs)
         client = self.running.client
-        playbook = self.running.upload(name, timed_playbook(int(seconds / PAUSE), PAUSE))
+        playbook = self.running.upload(name, timed_playbook(int(seconds / pause), pause))
         uuids = [
             str(client.ask("/jobs", body={"playbook_id": playbook, "server_id": server})["job_id"])
             for server in self.servers[:jobs]
@@ -230,9 +235,9 @@ def tails() -> list[Row]:
                 asked = by_key(running, job * viewers) + by_key(running, job * SLEEPERS, "sleeps")
                 add(f"{viewers} of one job", view(running, asked, SECONDS), len(asked))
             load.cancel(job)
-            many = load.start("many", JOBS, 600)
+            many = load.start("many", JOBS, 600, SLOW_PAUSE)
             groups = [[many[(person * 7 + tab * 11) % JOBS] for tab in range(TABS)] for person in range(PEOPLE)]
-            seen = view(running, by_browser(running, groups, cookie), SECONDS)
+            seen = view(running, by_browser(running, groups, cookie), 2 * SECONDS)
             add(f"{PEOPLE} people, {TABS} tabs, {JOBS} jobs", seen, PEOPLE)
             load.cancel(many)
             after = memory(running)

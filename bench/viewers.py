@@ -1,7 +1,8 @@
 """Viewers of live logs by the hundred: one process, plain sockets, server-sent events.
 
 Each line that the load prints holds the moment at which it was made (``at=<seconds since the epoch>``); a viewer
-subtracts it from the moment at which the line reached it. Run as ``python -m bench.viewers HOST PORT SECONDS`` with a
+subtracts it from the moment at which the line reached it. A hundred viewers a second come; lines count from SETTLE
+seconds after the last of them. Run as ``python -m bench.viewers HOST PORT SECONDS`` with a
 JSON list of requests ([{"path": ..., "headers": {...}, "kind": "reads" | "sleeps"}]) on standard input; prints JSON.
 """
 
@@ -15,6 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+SETTLE = 3.0
+COMING = 0.01  # seconds between two viewers
 _AT = re.compile(r"at=(\d+\.\d+)")
 
 
@@ -22,6 +25,7 @@ _AT = re.compile(r"at=(\d+\.\d+)")
 class Seen:
     """What the viewers of one process saw. ``delays`` in seconds, one for each line and viewer."""
 
+    since: float  # lines made before do not count
     delays: list[float] = field(default_factory=list)
     gaps: int = 0  # lines that a viewer's stream left out
     doubled: int = 0
@@ -76,16 +80,16 @@ def _count(seen: Seen, last: dict[str, int], data: dict[str, Any], now: float) -
         seen.doubled += line["n"] <= before
         last[data["job"]] = line["n"]
         found = _AT.search(line["x"])
-        if found:
+        if found and float(found[1]) > seen.since:
             seen.delays.append(now - float(found[1]))
 
 
 async def _all(host: str, port: int, seconds: float, requests: list[dict[str, Any]]) -> Seen:
-    seen = Seen()
-    until = time.time() + seconds
+    seen = Seen(time.time() + len(requests) * COMING + SETTLE)
+    until = seen.since + seconds
 
     async def later(number: int, request: dict[str, Any]) -> None:
-        await asyncio.sleep(number * 0.01)  # a hundred a second come
+        await asyncio.sleep(number * COMING)
         await _view(seen, host, port, request, until)
 
     await asyncio.gather(*(later(number, request) for number, request in enumerate(requests)))

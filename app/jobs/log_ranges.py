@@ -1,7 +1,7 @@
 """Which rows a search reads at a time: by primary key where a job's lines lie close together, else by number.
 
-A row that is found through (tenant, job, line number) costs a second look-up by primary key, ten times the price of the
-next row in the order of the key. A job that prints much fills long stretches of the table nearly alone, so those
+A row that is found through (tenant, job, line number) costs a second look-up by primary key, five times the price of
+the next row in the order of the key. A job that prints much fills long stretches of the table nearly alone, so those
 are read as they lie, strangers' rows in between passed over. Ids rise with the line number within a job: batches are
 stored one after the other, each as one statement behind the compare-and-set on the run.
 """
@@ -18,6 +18,7 @@ from app.jobs.log_models import JobLogLine
 from app.jobs.models import Job
 
 SCAN_ROWS = 600_000  # rows of the table that one call may pass over: well under a second
+PASSED_ROWS = 4  # at most so many for each line of the job: beyond it, look-ups are cheaper
 SPANS = (500_000, 200_000, 50_000)  # line numbers looked through by one call, if they lie so close together
 SPARSE_SPAN = 50_000  # or by number
 
@@ -39,7 +40,7 @@ def next_scan(job: Job, after: int, until: int) -> Scan:
         for span in SPANS:
             end = min(until, after + span)
             last = _one_id(*mine, number > after, number <= end, order=number.desc())
-            if last is not None and last - first < SCAN_ROWS:
+            if last is not None and last - first < min(SCAN_ROWS, PASSED_ROWS * (end - after)):
                 return Scan(end, (first, last))
     return Scan(min(until, after + SPARSE_SPAN), None)
 

@@ -65,11 +65,12 @@ def test_lines_close_together_are_read_as_they_lie_and_others_by_number(
     whole = scan()
     assert whole.until == LINES
     assert whole.ids is not None and LINES <= whole.ids[1] - whole.ids[0] < 2 * LINES
-    monkeypatch.setattr(log_ranges, "SCAN_ROWS", 20)
-    monkeypatch.setattr(log_ranges, "SPANS", (60, 15))
-    assert scan().ids is None or scan().until == 15
+    monkeypatch.setattr(log_ranges, "SCAN_ROWS", 30)
+    monkeypatch.setattr(log_ranges, "SPANS", (60, 10))
+    assert (scan().until, scan().ids is None) == (10, False)  # the longer stretch would pass over too many rows
     monkeypatch.setattr(log_ranges, "SPARSE_SPAN", 33)
-    monkeypatch.setattr(log_ranges, "SCAN_ROWS", 3)
+    monkeypatch.setattr(log_ranges, "PASSED_ROWS", 1)  # half of all rows are the other job's
+    monkeypatch.setattr(log_ranges, "SPANS", (60,))
     assert scan() == Scan(33, None)
     assert scan(after=LINES) == Scan(LINES, None)
 
