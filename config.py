@@ -122,6 +122,11 @@ class Settings(BaseSettings):
         224, ge=1, description="Live streams of one web process; below its threads, then 429 and polling."
     )
 
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="A scraper of /metrics sends it as `Authorization: Bearer ...`; unset: this machine alone.",
+    )
+
     # Accounts
     bcrypt_rounds: int = Field(12, ge=4, le=16, description="bcrypt cost; a start with less than 12 is refused.")
     password_minimum_length: int = Field(12, ge=8, le=128, description="Shortest accepted password.")
@@ -224,6 +229,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"needs at least {MINIMUM_KEY_LENGTH} random characters; `openssl rand -hex 32` makes some"
             )
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MINIMUM_KEY_LENGTH:
+            raise ValueError(f"needs at least {MINIMUM_KEY_LENGTH} characters; `openssl rand -hex 32` makes some")
         return value
 
     @field_validator("database_url", "migration_database_url", "archiver_database_url")

@@ -19,6 +19,7 @@ from app.core.extensions import api, csrf, init_migrate, limiter, login_manager
 from app.core.flask_app import PlatformFlask
 from app.core.headers import init_headers, trusted_hosts
 from app.core.queue import configure_celery
+from app.core.request_figures import init_request_figures
 from config import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -208,6 +209,7 @@ def build(settings: Settings | None = None) -> Flask:
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    init_request_figures(app)
     init_headers(app, settings)  # first: refusals of the others carry the headers and a request id too
     load_models()
     db.init_app(app)

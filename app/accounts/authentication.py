@@ -48,6 +48,7 @@ UNITLESS = (
     "health.ready",
     "health_pages.alive",
     "health_pages.ready",
+    "health_pages.metrics",
 )
 KEY_IN_ADDRESS = "An API key does not belong into an address, where logs keep it. Revoke this one and send the next "
 KEY_HEADER = "as 'Authorization: Bearer <key>'."

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 
+from app.core import log_context
 from app.core.actor import Actor
 from app.core.db import unit_of_work
 from app.core.errors import NotSignedIn
@@ -90,5 +91,6 @@ class PlatformFlask(Flask):
         g.actor = actor
         if actor is not None:
             enter_tenant(actor.tenant_id)
+            log_context.add(tenant_id=actor.tenant_id, user_id=actor.user_id or 0)
         elif endpoint not in self.open_endpoints:
             raise NotSignedIn

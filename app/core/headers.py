@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
+from app.core import log_context
 from config import Settings
 
 CSP = (
@@ -15,6 +16,7 @@ CSP = (
     "font-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+FOLLOWED = ("launch_uuid", "job_id")  # parts of an address that a log line carries
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,36}\Z")
 
 
@@ -26,6 +28,8 @@ def init_headers(app: Flask, settings: Settings) -> None:
     def _name_request() -> None:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if REQUEST_ID.match(given) else str(uuid.uuid4())
+        named = {name: str(value) for name, value in (request.view_args or {}).items() if name in FOLLOWED}
+        log_context.begin(request_id=g.request_id, **named)
 
     @app.after_request
     def _add_headers(response: Response) -> Response:

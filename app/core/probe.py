@@ -51,4 +51,5 @@ def looking() -> Iterator[Session]:
         try:
             yield session
         finally:
+            session.expunge_all()  # what was read stays readable: a rollback would forget it
             session.rollback()

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 from dataclasses import asdict
 from typing import Any
 
 import marshmallow as ma
 from flask import Blueprint as PageBlueprint
-from flask import jsonify
+from flask import Flask, Response, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_smorest import Blueprint
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.dashboard import health
+from app.core.db import db
+from app.core.runtime import settings
+from app.dashboard import health, metrics
+from app.jobs.log_tail import hub_of
 
 pages = PageBlueprint("health_pages", __name__)
 api = Blueprint("health", __name__, description="Liveness and readiness")
 blueprints = (api,)
 RETRY_SECONDS = 5
+# Whoever sends one of these was forwarded, and the address that is seen may be the proxy's.
+FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via")
 
 
 class AliveSchema(ma.Schema):
@@ -59,6 +67,37 @@ def ready_page() -> ResponseReturnValue:
     """Say whether this process can serve requests."""
     body, status, headers = _ready()
     return jsonify(body), status, headers
+
+
+@pages.get("/metrics", endpoint="metrics")
+def metrics_page() -> ResponseReturnValue:
+    """Say how the platform is, to a scraper with the token, or without one set to this machine alone."""
+    given = settings().metrics_token
+    if given is None and not _is_this_machine():
+        abort(404)
+    if given is not None and not _is_token(given.get_secret_value()):
+        return Response("Unauthorized\n", 401, {"WWW-Authenticate": "Bearer"}, content_type="text/plain")
+    pool: Any = db.engine.pool
+    most = getattr(pool, "_max_overflow", 0) + pool.size() if hasattr(pool, "size") else 0
+    used = pool.checkedout() if hasattr(pool, "checkedout") else 0
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    text = metrics.render(viewers=hub_of(app).viewers(), pool=(used, most))
+    return Response(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _is_token(token: str) -> bool:
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.encode())
+
+
+def _is_this_machine() -> bool:
+    """Say whether the sender is on this machine and no proxy speaks for somebody else."""
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
 
 
 @api.get("/health", endpoint="alive")

@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.core import log_context
 from app.core.retry import retrying
 from app.core.runtime import settings
 from app.jobs import journal
@@ -50,7 +51,12 @@ def execute_run(port: EnginePort, run_id: int, carrier: Carrier) -> bool:
     claim = retrying(lambda: port.claim(run_id, carrier), attempts=None)
     if claim is None:
         return False
-    log.info("run.claimed", extra={"run_id": run_id, "attempt": claim.attempt})
+    with log_context.carrying(**claim.log_ids()):
+        log.info("run.claimed")
+        return _carry_claimed(port, claim, carrier)
+
+
+def _carry_claimed(port: EnginePort, claim: Claim, carrier: Carrier) -> bool:
     try:
         started = _start(port, claim)
     except Fenced:
@@ -93,7 +99,7 @@ def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, laun
     """Return the spec and its workspace; None when the run was ended or given back instead."""
     try:
         if journal.has(claim.run_uuid):
-            log.error("run.begun_before", extra={"run_id": claim.run_id})
+            log.error("run.begun_before")
             _end_unbegun(port, claim, FailureCode.LOST, BEGUN_BEFORE, log_complete=False)
             return None
         planned = retrying(lambda: port.plan(claim), attempts=None)
@@ -114,7 +120,7 @@ def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, laun
     except Fenced:
         raise
     except Exception as error:
-        log.exception("run.not_started", extra={"run_id": claim.run_id})
+        log.exception("run.not_started")
         _give_back(port, claim, f"{type(error).__name__} while the run was prepared.")
     else:
         return planned, prepared
@@ -143,7 +149,7 @@ def _launch(
         prepared.discard()
         return None
     except Exception as error:
-        log.exception("run.not_started", extra={"run_id": claim.run_id})
+        log.exception("run.not_started")
         text = f"The run could not be started ({type(error).__name__}); the worker's log has the cause."
         _end_unbegun(port, claim, FailureCode.ENGINE_ERROR, text)
         prepared.discard()
@@ -152,7 +158,7 @@ def _launch(
     try:
         retrying(lambda: port.started(claim, handle.identity), attempts=2)
     except Exception as error:  # only for people to see
-        log.warning("run.supervisor_not_noted: %s", type(error).__name__, extra={"run_id": claim.run_id})
+        log.warning("run.supervisor_not_noted: %s", type(error).__name__)
     return _Started(handle, planned, fence)
 
 
@@ -174,7 +180,7 @@ def _stop_before_begin(port: EnginePort, claim: Claim) -> None:
 
 
 def _end_unbegun(port: EnginePort, claim: Claim, code: FailureCode, message: str, *, log_complete: bool = True) -> None:
-    log.info("run.not_begun", extra={"run_id": claim.run_id, "failure_code": code.value})
+    log.info("run.not_begun", extra={"failure_code": code.value})
     result = RunResult(None, code, message)
     retrying(lambda: port.finish(claim, result, hosts_by_job={}, log_complete=log_complete), attempts=None)
 
@@ -202,7 +208,7 @@ def _carry(port: EnginePort, claim: Claim, started: _Started) -> None:
     if not done:  # somebody did before: an earlier try of ours, or a reaper
         raise Fenced
     launcher.remove_spool(handle.spool_dir)
-    log.info("run.finished", extra={"run_id": claim.run_id, "failure_code": result.failure_code})
+    log.info("run.finished", extra={"failure_code": result.failure_code})
 
 
 def _beat(port: EnginePort, claim: Claim, started: _Started, stopping: bool) -> bool:
@@ -212,7 +218,7 @@ def _beat(port: EnginePort, claim: Claim, started: _Started, stopping: bool) -> 
     except Fenced:
         raise
     except Exception as error:  # the database is away: the engine goes on, the spool keeps its lines
-        log.warning("run.heartbeat_missed: %s", type(error).__name__, extra={"run_id": claim.run_id})
+        log.warning("run.heartbeat_missed: %s", type(error).__name__)
         return stopping
     started.fence.renewed(asked_at)
     if stopping:
@@ -241,13 +247,13 @@ def _refused(port: EnginePort, claim: Claim, carrier: Carrier, handle: launcher.
         spooled_records=count_records(handle.spool_path),
     )
     if retrying(lambda: port.late_result(claim, late), attempts=None):
-        log.error("run.fenced", extra={"run_id": claim.run_id, "failure_code": late.failure_code})
+        log.error("run.fenced", extra={"failure_code": late.failure_code})
     launcher.remove_spool(handle.spool_dir)
 
 
 def _broken(port: EnginePort, claim: Claim, started: _Started, error: Exception) -> None:
     """End a run that cannot be carried on for an error of our own; one left open would be carried by nobody."""
-    log.exception("run.carrying_failed", extra={"run_id": claim.run_id})
+    log.exception("run.carrying_failed")
     started.handle.stop(StopReason.SHUTDOWN)
     started.handle.wait(STOP_SECONDS)
     started.handle.close()

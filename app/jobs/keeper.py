@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
+from app.core import log_context
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
 from app.core.retry import is_transient
@@ -117,7 +118,8 @@ class Keeper:
         chore.next_at = began + chore.every_seconds
         chore.runs += 1
         try:
-            chore.work()
+            with log_context.carrying(chore=chore.name):
+                chore.work()
         except Exception as error:
             chore.failures += 1
             if is_transient(error):

@@ -8,6 +8,7 @@ a second shipper after kill -9 continues without loss or double. Lines of hosts 
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from app.jobs.closing import run_topic
 from app.jobs.port import Claim, EnginePort, GatheredFacts, LogBatch
 from app.runners.spool import SPOOL_NAME, SpoolReader
 
+log = logging.getLogger(__name__)
+
 BATCH_RECORDS = 1000  # at most 1,000 rows or 1 MiB in one INSERT
 BATCH_BYTES = 1_048_576
+NAMED_JOBS = 50  # in the log line by which a job is found; a run may have thousands
 _FAILED = frozenset({"failed", "unreachable"})
 
 
@@ -64,6 +68,9 @@ class LogSink:
             if not self._path.exists():
                 return None
             state = retrying(lambda: self._port.sink_state(self._claim), attempts=None)
+            job_ids = list(state.job_uuids.values())
+            more = {"jobs": len(job_ids), "job_ids": job_ids[:NAMED_JOBS], "from_record": state.next_record}
+            log.info("run.shipping", extra=more)
             self._reader = SpoolReader(self._path, state.next_byte, state.next_record)
             self._counts = dict(state.line_counts)
             self._first_failures = dict(state.first_failures)

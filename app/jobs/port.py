@@ -44,6 +44,11 @@ class Claim:
     token: str
     launch_uuid: str = ""
 
+    def log_ids(self) -> dict[str, str | int]:
+        """Return what each log line about this run carries."""
+        named = {"run_uuid": self.run_uuid, "launch_uuid": self.launch_uuid}
+        return {"run_id": self.run_id, "attempt": self.attempt, **named}
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:

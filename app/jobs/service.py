@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from app.audit import service as audit
 from app.audit.resource import Resource
-from app.core import queue
+from app.core import log_context, queue
 from app.core.actor import Actor, Via
 from app.core.clock import utc_now
 from app.core.crypto import Keyring
@@ -160,6 +160,7 @@ def _insert_launch(actor: Actor, submission: Submission, jobs: int) -> Launch:
     )
     db.session.add(launch)
     db.session.flush()
+    log_context.add(launch_uuid=uuid)
     return launch
 
 

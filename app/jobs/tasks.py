@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import signals
 
-from app.core import wake
+from app.core import log_context, wake
 from app.core.db import db
 from app.core.queue import EXECUTE, PROTOCOL, celery_app
 from app.core.runtime import settings
@@ -31,7 +31,7 @@ def execute(self: Any, run_id: int, protocol: int = PROTOCOL) -> None:
         log.warning("doorbell.ignored", extra={"run_id": run_id, "protocol": protocol})
         return
     carrier = Carrier(workers.this_process(), settings().host_name, self.request.hostname, self.request.id)
-    with celery_app.flask_app.app_context():
+    with celery_app.flask_app.app_context(), log_context.carrying(worker=str(self.request.hostname)):
         execute_run(DatabasePort(), run_id, carrier)
 
 
@@ -61,6 +61,7 @@ class WorkerLife(threading.Thread):
 
     def run(self) -> None:
         """Loop until the process ends; a lost database is waited for."""
+        log_context.begin(worker=self._worker)
         self._try(lambda: workers.register(self._worker))
         compared = self._try(lost_begins.report_here)
         next_beat, said = 0.0, ""

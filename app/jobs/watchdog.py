@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
+from app.core import log_context
 from app.core.db import db, unit_of_work
 from app.core.runtime import settings
 from app.core.tenancy import system_scope
@@ -20,7 +21,7 @@ from app.jobs.closing import MESSAGES
 from app.jobs.database_port import DatabasePort, release_run
 from app.jobs.executor import read_hosts
 from app.jobs.log_sink import LogSink
-from app.jobs.models import Run
+from app.jobs.models import Launch, Run
 from app.jobs.port import Claim, Fenced
 from app.jobs.status import RunStatus
 from app.runners import launcher
@@ -41,11 +42,16 @@ class _Carried:
 
 
 def _carried() -> list[_Carried]:
-    statement = select(Run).where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING])).order_by(Run.id)
+    statement = (
+        select(Run, Launch.uuid)
+        .join(Launch, (Launch.tenant_id == Run.tenant_id) & (Launch.id == Run.launch_id))
+        .where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
+        .order_by(Run.id)
+    )
     with system_scope("watchdog"), unit_of_work(writes=False):
         return [
             _Carried(
-                claim=Claim(run.tenant_id, run.id, run.uuid, run.attempt, run.claim_token or ""),
+                claim=Claim(run.tenant_id, run.id, run.uuid, run.attempt, run.claim_token or "", launch_uuid),
                 began=run.status is RunStatus.RUNNING,
                 host_name=run.host_name or "",
                 boot_id=run.boot_id or "",
@@ -54,7 +60,7 @@ def _carried() -> list[_Carried]:
                 else None,
                 lease_seq=run.lease_seq,
             )
-            for run in db.session.scalars(statement)
+            for run, launch_uuid in db.session.execute(statement)
         ]
 
 
@@ -104,8 +110,13 @@ class LeaseWatch:
 
 def _reap(carried: _Carried) -> int:
     claim = carried.claim
+    with log_context.carrying(**claim.log_ids()):
+        return _reap_named(carried, claim)
+
+
+def _reap_named(carried: _Carried, claim: Claim) -> int:
     spool_dir = settings().spool_root / f"{claim.run_uuid}.{claim.attempt}"
-    log.warning("run.reaped", extra={"run_id": claim.run_id, "began": carried.began})
+    log.warning("run.reaped", extra={"began": carried.began})
     known = launcher.salvage(spool_dir, spool_dir.name) if spool_dir.is_dir() else None
     if not carried.began:
         with system_scope("watchdog"), unit_of_work():

@@ -13,7 +13,7 @@ from app.core.db_time import database_now, db_now
 from app.core.queue import PROTOCOL
 from app.core.runtime import settings
 from app.core.version import VERSION
-from app.jobs import engine_list
+from app.jobs import engine_list, host_load
 from app.jobs.database_port import STOPPING_NOW
 from app.jobs.models import Worker
 from app.jobs.status import WorkerState
@@ -66,14 +66,16 @@ def _upsert(name: str, values: dict[str, object]) -> None:
 
 
 def beat(name: str) -> None:
-    """Renew a worker's sign of life; a full disk is said here, and claims stop by it."""
-    free = _free_bytes()
+    """Renew a worker's sign of life and say how its machine is; a full disk is said here, and claims stop by it."""
+    load = host_load.measure()
+    free = load["disk_free"]
     low = free < settings().minimum_free_bytes
     with unit_of_work():
         worker = db.session.scalars(select(Worker).where(Worker.name == name)).one_or_none()
         if worker is None:
             return
         worker.last_seen_at = database_now()
+        worker.host_load = dict(load)
         if worker.state is WorkerState.OFFLINE:  # it was silent for a while, not gone
             worker.state = WorkerState.ONLINE
             _keep_drained(worker)
