@@ -21,7 +21,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 # Asked for every few seconds by machines: counted, and not written down while they are answered as they should be.
 QUIET = frozenset({"/health", "/ready", "/metrics", "/api/v1/health", "/api/v1/ready"})
 
-disable_created_metrics()  # a second series for each, of no use here
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, of no use here
 registry = CollectorRegistry()
 _requests = Counter(
     "millwright_http_requests",
