@@ -49,6 +49,7 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.inventory.api_import",
     "app.inventory.web_groups",
     "app.inventory.web_import",
+    "app.jobs.api_log_store",
     "app.playbooks.api_sources",
     "app.playbooks.web_sources",
 )

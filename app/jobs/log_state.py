@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, true
 
+from app.core.actor import Actor
 from app.core.db import db
 from app.core.db_time import database_now
+from app.core.permissions import Permission, require
 from app.core.runtime import settings
+from app.core.tenancy import system_scope
 from app.jobs import sealing
 from app.jobs.models import Run
 from app.jobs.segment_models import LogSegment
@@ -30,6 +33,18 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedSegment:
+    """A segment that is missing or changed, and what was found."""
+
+    uuid: str
+    run_id: int
+    store: str
+    lines: int
+    damage: str
+    damaged_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class LogState:
     """How the log is kept, for the platform's administrator."""
 
@@ -41,8 +56,19 @@ class LogState:
     to_remove: int  # runs whose lines are announced as removed and not all gone yet
 
 
+def show_log_state(actor: Actor) -> tuple[LogState, list[DamagedSegment]]:
+    """Return the state of the whole platform's log and the damaged segments found last, for its administrators."""
+    require(actor, Permission.PLATFORM_ADMIN)
+    with system_scope("state of the log"):
+        found = [
+            DamagedSegment(row.uuid, row.run_id, row.store, row.line_count, row.damage or "", row.damaged_at)
+            for row in damaged_segments()
+        ]
+        return log_state(), found
+
+
 def log_state() -> LogState:
-    """Count; in a reading unit of the whole platform. Six queries, whatever there is."""
+    """Count; in a reading unit of the whole platform. Five queries, whatever there is."""
     stores = db.session.execute(
         select(
             LogSegment.store,

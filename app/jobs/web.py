@@ -11,7 +11,7 @@ from app.core.errors import InvalidInput
 from app.core.faces import plain_text
 from app.core.flask_app import PlatformFlask, current_actor
 from app.core.permissions import Permission, require
-from app.jobs import kinds, listings, log_queries, queries, rights, service, web_lists, web_workers
+from app.jobs import kinds, listings, log_queries, queries, rights, service, web_lists, web_log_store, web_workers
 from app.jobs.input_differences import input_differences
 from app.jobs.models import Job, Launch
 from app.jobs.schemas import LogQuery, SearchQuery
@@ -21,6 +21,7 @@ from app.jobs.web_lists import page_query
 
 blueprint = Blueprint("jobs", __name__, template_folder="templates")
 web_workers.register(blueprint)
+web_log_store.register(blueprint)
 web_lists.routes(blueprint)
 
 

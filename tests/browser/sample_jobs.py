@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.browser.sample_pages import JOBS, LAUNCHES, job, launch, listing, row
-from tests.browser.samples import XSS, page
+from tests.browser.samples import NOW, XSS, page
 
 
 def job_page(status: str, **more: Any) -> dict[str, Any]:
@@ -108,3 +108,38 @@ NO_ROWS: dict[str, Any] = {"tasks": [], "hidden_tasks": 0, "rows": [], "page": N
 page("jobs/launch-running", "jobs/launch.html")(lambda: launch_page(launch(310, "running", 2), matrix()))
 page("jobs/launch-failed", "jobs/launch.html")(lambda: launch_page(launch(309, "failed", 2), matrix()))
 page("jobs/launch-waiting", "jobs/launch.html")(lambda: launch_page(launch(311, "pending"), NO_ROWS))
+
+
+def log_store(**more: Any) -> dict[str, Any]:
+    """How the log is kept, with and without damage."""
+    values = {
+        "stores": [
+            row(store="folder", segments=180_000, lines=540_000_000, raw_bytes=4 * 10**10, stored_bytes=7 * 10**9)
+        ],
+        "waiting_runs": 1_204,
+        "oldest_waiting": NOW,
+        "damaged": 1,
+        "leftovers": 2,
+        "to_remove": 12,
+        **more,
+    }
+    found = row(
+        uuid="01234567-89ab-cdef-0123-456789abcdef",
+        run_id=310,
+        store="folder",
+        lines=4000,
+        damage="its SHA-256 is not the one of the sealed lines",
+        damaged_at=NOW,
+    )
+    return {
+        "state": row(**values),
+        "damaged": [found] if values["damaged"] else [],
+        "seal_after_days": 3,
+        "store": "folder",
+    }
+
+
+page("jobs/log-store", "jobs/log_store.html")(log_store)
+page("jobs/log-store-empty", "jobs/log_store.html")(
+    lambda: log_store(stores=[], damaged=0, waiting_runs=0, oldest_waiting=None, leftovers=0, to_remove=0)
+)

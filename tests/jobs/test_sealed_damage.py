@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import delete, func, select, update
 
+from app.accounts.models import User
 from app.core.actor import Role
 from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
@@ -184,3 +185,26 @@ def test_the_command_shows_the_state_and_fails_when_something_is_damaged(house: 
     checked = command(house, "--check")
     assert checked.exit_code == 1
     assert "3 segments read" in checked.output and "is missing" in checked.output
+
+
+def test_the_platforms_administrator_sees_how_the_log_is_kept_on_a_page_and_by_the_api(
+    house: House, folder: Path, client: FlaskClient
+) -> None:
+    finished(house, {"a": lines_of(25)})
+    person = factories.make_person(house.actor.tenant_id, role=Role.ADMIN)
+    factories.set_columns(User, person.id, is_platform_admin=True)
+    factories.sign_in(client, person)
+    assert "Nothing is sealed yet" in client.get("/log-store").text
+    assert "1 runs wait" in client.get("/log-store").text
+    seal(house)
+    segment_file(folder, house, 0).unlink()
+    with house.context():
+        segment_care.check_segments(everything=True)
+    page = client.get("/log-store").text
+    assert "1 sealed segment is missing or changed" in page
+    assert ">25<" in page
+    key = bearer(factories.make_key(person, scopes=["platform:admin"]))
+    said: Any = client.get("/api/v1/log-store", headers=key).json
+    assert (said["damaged"], said["waiting_runs"]) == (1, 0)
+    assert [(store["store"], store["lines"], store["segments"]) for store in said["stores"]] == [("folder", 25, 3)]
+    assert [(found["lines"], "is missing" in found["damage"]) for found in said["damaged_segments"]] == [(10, True)]

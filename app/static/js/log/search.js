@@ -16,7 +16,7 @@ export class Search {
   /** Begin; resolves to the first hit's line number at or after `from`, or null. */
   async run(query, { from = 1, level = "" } = {}) {
     const turn = ++this.#turn;
-    Object.assign(this, { query, hits: [], at: -1, more: Boolean(query) });
+    Object.assign(this, { query, hits: [], at: -1, more: Boolean(query), unread: false });
     this.#scanned = 0;
     this.#level = level;
     this.changed();
@@ -42,14 +42,16 @@ export class Search {
   get words() {
     if (!this.query) return "";
     const plus = this.more ? "+" : "";
-    if (!this.hits.length) return this.more ? `searching, line ${this.#scanned.toLocaleString("en")}…` : "no hit";
-    return `${(this.at + 1).toLocaleString("en")} of ${this.hits.length.toLocaleString("en")}${plus}`;
+    const rest = this.unread ? ", some lines cannot be read" : "";
+    if (!this.hits.length) return this.more ? `searching, line ${this.#scanned.toLocaleString("en")}…` : `no hit${rest}`;
+    return `${(this.at + 1).toLocaleString("en")} of ${this.hits.length.toLocaleString("en")}${plus}${rest}`;
   }
 
   async #page(turn) {
     try {
       const answer = await this.source.search(this.query, { after: this.#scanned, level: this.#level });
       if (turn !== this.#turn) return;
+      this.unread ||= Boolean(answer.missing?.length);
       for (const hit of answer.hits) if (hit.n > (this.hits.at(-1) ?? 0)) this.hits.push(hit.n);
       const reached = Math.max(answer.scanned_to, answer.hits.at(-1)?.n ?? 0);
       this.more = answer.more && reached > this.#scanned;
