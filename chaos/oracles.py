@@ -95,6 +95,12 @@ def judge(site: Site, *, payload_lines: int | None = None, check_lines: bool = T
     return verdict
 
 
+def require_success(site: Site, verdict: Verdict) -> None:
+    """Where no fault hits a run itself, every job succeeds."""
+    failed = site.count("SELECT COUNT(*) FROM jobs WHERE status <> 'success'")
+    verdict.require(not failed, f"{failed} jobs did not succeed")
+
+
 def _orphans(site: Site) -> int:
     """Processes of runs that live on although nothing runs any more: after the grace that is promised."""
     deadline = time.monotonic() + ORPHAN_SECONDS

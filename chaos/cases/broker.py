@@ -13,7 +13,7 @@ from app.core.queue import EXECUTE, PROTOCOL, RUN_QUEUE
 from chaos import sabotage
 from chaos.client import FINAL_SECONDS, Tally
 from chaos.faults import Load
-from chaos.oracles import Verdict, judge
+from chaos.oracles import Verdict, judge, require_success
 from chaos.registry import Size, case
 from chaos.rig import Site
 from tests.support.processes import Process, wait_until
@@ -68,8 +68,7 @@ def redis_away(site: Site, size: Size) -> Verdict:
     verdict.require(slowest <= 1.0, f"p99 of posts without Redis was {slowest:.2f} s")
     verdict.require(waited <= 30, f"the last doorbell was rung {waited:.0f} s after Redis was back")
     verdict.require(not site.tally.statuses[503], f"{site.tally.statuses[503]} answers of 503")
-    failed = site.count("SELECT COUNT(*) FROM jobs WHERE status <> 'success'")
-    verdict.require(not failed, f"{failed} jobs did not succeed")
+    require_success(site, verdict)
     site.notes.append(f"p99 of a post without Redis {slowest:.2f} s; all rung {waited:.0f} s after its return")
     return verdict
 
@@ -136,8 +135,7 @@ def doorbells(site: Site, size: Size) -> Verdict:
     verdict = judge(site, payload_lines=LINES)
     alive = all(process.running for process in site.platform.slots.values())
     verdict.require(alive, "a worker died of a forged doorbell")
-    failed = site.count("SELECT COUNT(*) FROM jobs WHERE status <> 'success'")
-    verdict.require(not failed, f"{failed} jobs did not succeed")
+    require_success(site, verdict)
     return verdict
 
 

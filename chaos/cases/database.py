@@ -11,7 +11,7 @@ import pymysql
 
 from chaos.client import FINAL_SECONDS
 from chaos.faults import Load
-from chaos.oracles import Verdict, judge
+from chaos.oracles import Verdict, judge, require_success
 from chaos.registry import Size, case
 from chaos.rig import Site
 from tests.support.processes import wait_until
@@ -61,8 +61,7 @@ def database_away(site: Site, size: Size) -> Verdict:
     gate.touch()
     site.all_final(240)
     verdict = judge(site, payload_lines=seconds * 4)
-    failed = site.count("SELECT COUNT(*) FROM jobs WHERE status <> 'success'")
-    verdict.require(not failed, f"{failed} jobs did not succeed")
+    require_success(site, verdict)
     verdict.require(set(codes) <= {503, 200}, f"without a database it answered {dict(codes)}")
     verdict.require(max(back) <= 10, f"lines were stored again only {max(back):.1f} s after the database was back")
     site.notes.append(
@@ -99,8 +98,7 @@ def commit_unknown(site: Site, size: Size) -> Verdict:
         site.platform.stop()
     verdict.require(verdict.jobs == total, f"{verdict.jobs} jobs instead of {total}")
     verdict.require(site.faults >= total // 20, f"only {site.faults} commits lost their answer")
-    failed = site.count("SELECT COUNT(*) FROM jobs WHERE status <> 'success'")
-    verdict.require(not failed, f"{failed} jobs did not succeed")
+    require_success(site, verdict)
     site.notes.append(f"{kept} commits whose answer was lost, {undone} that never reached the server")
     return verdict
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from chaos.oracles import Verdict, judge
+from chaos.oracles import Verdict, judge, require_success
 from chaos.registry import Size, case
 from chaos.rig import Site
 from tests.support.databases import ROOT
@@ -154,8 +154,7 @@ def endless_line(site: Site, size: Size) -> Verdict:
         verdict.require(longest <= ROW_BYTES, f"a row of {table} has {longest} bytes")
         broken = site.count(f"SELECT COUNT(*) FROM {table} WHERE content LIKE %s", "%\N{REPLACEMENT CHARACTER}%")
         verdict.require(not broken, f"{broken} rows of {table} begin or end within a character")
-    failed = site.count("SELECT COUNT(*) FROM jobs WHERE status <> 'success'")
-    verdict.require(not failed, f"{failed} jobs failed for it")
+    require_success(site, verdict)
     continued = site.count("SELECT COUNT(*) FROM run_lines WHERE continued")
     verdict.require(continued > 50, f"only {continued} rows continue another")
     for table in ("job_logs", "run_lines"):
@@ -199,8 +198,7 @@ def nasty_output(site: Site, size: Size) -> Verdict:
         site.fault(f"{len(NASTY)} nasty texts")
     site.all_final(120)
     verdict = judge(site, payload_lines=5)
-    failed = site.count("SELECT COUNT(*) FROM jobs WHERE status <> 'success'")
-    verdict.require(not failed, f"{failed} jobs failed for it")
+    require_success(site, verdict)
     for table in ("job_logs", "run_lines"):
         contents = [COLOUR.sub("", str(row["content"])) for row in site.ask(f"SELECT content FROM {table}")]
         verdict.require(any("\N{PILE OF POO}" in text for text in contents), f"no emoji in {table}")
