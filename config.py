@@ -143,6 +143,20 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(4, ge=1, le=256, description="Runs that one worker carries at a time.")
     job_timeout_seconds: int = Field(3600, ge=5, description="Timeout of a run unless the launch gives one.")
     job_timeout_limit_seconds: int = Field(86_400, ge=5, description="Longest timeout that may be asked.")
+    run_max_processes: int = Field(
+        4096, ge=0, description="Processes and threads that one run may have at a time; 0 is no limit."
+    )
+    run_memory_bytes: int | None = Field(
+        None,
+        ge=0,
+        description="Memory that one run's processes may use together; 0 is no limit. None: three quarters of the "
+        "machine's memory, where a control group can be made.",
+    )
+    run_cgroup: Path | None = Field(
+        None,
+        description="Folder of a cgroup v2 hierarchy that is handed to the worker, for its runs' groups; beside the "
+        "worker's own group by default.",
+    )
     max_servers_per_launch: int = Field(2000, ge=1, description="Servers in one launch.")
     lease_seconds: int = Field(300, ge=10, description="A run whose host is silent this long is lost.")
     self_fence_seconds: int = Field(

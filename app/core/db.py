@@ -46,6 +46,9 @@ class Model(DeclarativeBase):
 db = SQLAlchemy(model_class=Model, disable_autonaming=True, session_options={"expire_on_commit": False})
 
 COMMIT_UNKNOWN = "millwright_commit_unknown"  # attribute of an error: the connection broke during the COMMIT
+# The server closes a connection that is silent this long: one whose other end vanished without a word would hold the
+# locks of its transaction for hours, and nobody could end the run of a worker that is cut off.
+IDLE_CONNECTION_SECONDS = 120
 # Keys of Session.info
 _WRITES = "millwright.writes"
 _BEFORE = "millwright.before_commit"
@@ -64,7 +67,7 @@ def engine_options(settings: Settings, *, pool_size: int | None = None) -> dict[
         "connect_timeout": 5,
         "read_timeout": 60,
         "write_timeout": 60,
-        "init_command": "SET SESSION time_zone = '+00:00', sql_mode = "
+        "init_command": f"SET SESSION time_zone = '+00:00', wait_timeout = {IDLE_CONNECTION_SECONDS}, sql_mode = "
         "'STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
     }
     if settings.database_ssl_ca is not None:

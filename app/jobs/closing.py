@@ -32,6 +32,8 @@ MESSAGES: dict[FailureCode, str] = {
     FailureCode.CANCELLED: "Cancelled.",
     FailureCode.SHUTDOWN: "The worker was stopped while this ran; the run was ended with it.",
     FailureCode.DISK_FULL: "The worker's disk is full; the run was stopped before log lines could be lost.",
+    FailureCode.MEMORY_LIMIT: "The run was stopped at its memory limit.",
+    FailureCode.PROCESS_LIMIT: "The run was stopped at its limit of processes.",
     FailureCode.NOT_REACHED: "The play stopped before it reached this server.",
     FailureCode.INCOMPLETE: "The play stopped before it had finished on this server.",
     FailureCode.NO_HOSTS: "The playbook matches none of the servers of this launch. Check its 'hosts:' line.",

@@ -22,6 +22,7 @@ from app.jobs import journal
 from app.jobs.kinds import PreparationError, PreparedRun
 from app.jobs.log_sink import LogSink
 from app.jobs.port import Carrier, Claim, EnginePort, Fenced, LateResult
+from app.jobs.run_limits import run_limits
 from app.jobs.self_fence import SelfFence, lease_clock
 from app.runners import launcher
 from app.runners.base import FailureCode, RunResult, StopReason
@@ -107,7 +108,10 @@ def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, laun
             _end_unbegun(port, claim, FailureCode.CANCELLED, "Every job of this run was cancelled.")
             return None
         prepared = launcher.prepare(
-            planned.spec, workspace_root=settings().workspace_root, spool_root=settings().spool_root
+            planned.spec,
+            workspace_root=settings().workspace_root,
+            spool_root=settings().spool_root,
+            limits=run_limits(),
         )
         write_private(prepared.spool_dir / HOSTS_NAME, json.dumps(planned.jobs_by_host).encode())
     except PreparationError as error:
@@ -188,7 +192,7 @@ def _end_unbegun(port: EnginePort, claim: Claim, code: FailureCode, message: str
 def _carry(port: EnginePort, claim: Claim, started: _Started) -> None:
     handle, planned = started.handle, started.planned
     sink = LogSink(port, claim, handle.spool_dir, planned.jobs_by_host)
-    next_beat = time.monotonic() + HEARTBEAT_SECONDS
+    next_beat = time.monotonic()
     stopping = False
     while True:
         ended = handle.poll()  # asked before shipping: what it wrote until its end is shipped below

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from app.core.db import db, unit_of_work
 from app.core.runtime import settings
 from app.core.tenancy import system_scope
+from app.jobs import run_limits
 from app.jobs.models import Run
 from app.jobs.status import RUN_OPEN
 from app.runners import launcher
@@ -37,6 +38,7 @@ class Load(TypedDict):
     disk_free: int
     log_lag_seconds: float
     log_lag_bytes: int
+    run_limits: str  # what is enforced on a run there, in a sentence
 
 
 def measure() -> Load:
@@ -55,6 +57,7 @@ def measure() -> Load:
         disk_free=disk.f_bavail * disk.f_frsize,
         log_lag_seconds=round(seconds, 3),
         log_lag_bytes=waiting,
+        run_limits=run_limits.enforced(),
     )
 
 

@@ -39,6 +39,7 @@ class WorkerRow:
     started_at: datetime
     last_seen_at: datetime
     is_drained: bool
+    run_limits: str | None  # what it enforces on a run, in a sentence; None: it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def list_workers(actor: Actor, *, days: int = 1) -> list[WorkerRow]:
             row.started_at,
             row.last_seen_at,
             row.drain_requested_at is not None,
+            (row.host_load or {}).get("run_limits"),
         )
         for row in rows
     ]

@@ -281,5 +281,12 @@ class WorkerSchema(Schema):
     running = fields.Integer(metadata={"description": "Runs that it carries now, of all tenants"})
     concurrency = fields.Integer(metadata={"description": "Runs that it carries at most"})
     is_drained = fields.Boolean(metadata={"description": "An administrator took it out of service"})
+    run_limits = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "What it enforces on a run, in words",
+            "example": "one run: 4096 processes by cgroup, 5900 MiB of memory by cgroup",
+        },
+    )
     started_at = fields.AwareDateTime()
     last_seen_at = fields.AwareDateTime()

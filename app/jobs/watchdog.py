@@ -23,8 +23,9 @@ from app.jobs.executor import read_hosts
 from app.jobs.log_sink import LogSink
 from app.jobs.models import Launch, Run
 from app.jobs.port import Claim, Fenced
+from app.jobs.run_limits import run_limits
 from app.jobs.status import RunStatus
-from app.runners import launcher
+from app.runners import cgroup, launcher
 from app.runners.base import FailureCode, RunResult
 from app.runners.process import ProcessIdentity, boot_id, is_alive
 
@@ -168,4 +169,5 @@ def clear_leftovers() -> int:
             if age > 60:
                 launcher.remove_spool(leftover.spool_dir)
                 removed += 1
+    cgroup.clear_empty(run_limits())
     return removed

@@ -113,7 +113,7 @@ def run(job: EngineJob) -> int | None:
         event_handler=lambda _event: False,  # no file per event
         cancel_callback=job.stopping,  # without one it would take over our signal handlers
     )
-    limits = json.dumps(job.parameters.get("limits") or {})
+    limits = json.dumps({**job.limits, **(job.parameters.get("limits") or {})})
     wrapper = [sys.executable, "-I", "-S", str(_EXEC_CHILD), str(os.getpid()), limits]
     config = runner.config
     config.command = wrapper + command_line(job.parameters, job.workspace)

@@ -24,6 +24,8 @@ class FailureCode(StrEnum):
     DISK_FULL = "disk_full"
     POISON = "poison"  # could not be started in five attempts
     SHUTDOWN = "shutdown"  # stopped because the worker was stopped
+    MEMORY_LIMIT = "memory_limit"
+    PROCESS_LIMIT = "process_limit"
 
 
 class TaskStatus(StrEnum):
@@ -46,6 +48,8 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
     ORPHANED = "orphaned"  # the supervisor's parent died
     DISK_FULL = "disk_full"
+    MEMORY_LIMIT = "memory_limit"
+    PROCESS_LIMIT = "process_limit"
     CUT_OFF = "cut_off"  # the executor had no word with the platform for too long, or was given up by it
 
 

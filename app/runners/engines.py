@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.runners.base import FailureCode, RunResult, RunSpec, StopReason
@@ -37,6 +37,7 @@ class EngineJob:
     output_fd: int  # where the engine's standard output and error go
     events_path: str  # AF_UNIX socket that takes exactly one connection
     stopping: Callable[[], bool]
+    limits: Mapping[str, Any] = field(default_factory=dict)  # what exec_child takes
 
 
 class Engine(Protocol):

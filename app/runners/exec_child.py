@@ -1,7 +1,7 @@
 """Start a command as a child that ends with its parent. Run as a script, without the package, for speed.
 
-``python -I -S exec_child.py <parent pid> <limits as JSON> <command> <arguments>...`` sets the limits and the
-parent-death signal on itself and becomes the command.
+``python -I -S exec_child.py <parent pid> <limits as JSON> <command> <arguments>...`` enters the run's control
+group, sets the limits and the parent-death signal on itself and becomes the command.
 """
 
 from __future__ import annotations
@@ -25,6 +25,14 @@ _LIMITS = {
 def main(arguments: list[str]) -> None:
     """Replace this process by the command; exits with 127 when it cannot be started."""
     parent, limits, command = int(arguments[0]), json.loads(arguments[1]), arguments[2:]
+    for folder in limits.pop("cgroups", ()):  # before anything runs that could leave
+        try:
+            with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as file:  # noqa: PTH123 (no pathlib, for speed)
+                file.write("0")  # this process
+        except OSError as error:
+            sys.stderr.write(f"ERROR! the run's control group {folder} cannot be entered: {error.strerror}\n")
+            sys.stderr.flush()
+            os._exit(126)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold secrets
     for name, value in limits.items():
         if name in _LIMITS and value is not None:

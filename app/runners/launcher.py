@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from app.runners import cgroup
 from app.runners.base import FailureCode, RunResult, RunSpec, StopReason
 from app.runners.engines import load_engine
 from app.runners.masking import check_maskable
@@ -28,7 +29,6 @@ from app.runners.process import (
     census,
     identify,
     is_alive,
-    kill_marked,
 )
 from app.runners.spool import SPOOL_NAME, read_result, write_private
 from app.runners.workspace import PREFIX, Workspace, WorkspaceError, remove_tree
@@ -54,7 +54,9 @@ def _spool_directory(spec: RunSpec, spool_root: Path) -> Path:
     return directory
 
 
-def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> PreparedRun:
+def prepare(
+    spec: RunSpec, *, workspace_root: Path, spool_root: Path, limits: cgroup.Limits = cgroup.NO_LIMITS
+) -> PreparedRun:
     """Write the workspace and the spool directory; raises WorkspaceError and leaves nothing behind then."""
     engine = load_engine(spec.engine)
     for value in spec.secrets:
@@ -68,7 +70,7 @@ def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> Prepare
         workspace = Workspace.create(workspace_root)
         workspace.write_project(spec.files)
         engine.write_inputs(spec, workspace)
-        _note(spool_dir, workspace, None)
+        _note(spool_dir, workspace, None, cgroup.NO_GROUP)
         document = _document(spec, workspace, spool_dir)
         json.dumps(document)  # what cannot be handed over is refused here, not after the beginning
     except BaseException as error:
@@ -81,7 +83,7 @@ def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> Prepare
             text = f"The run's parameters are malformed: {error!r}"
             raise WorkspaceError(FailureCode.ENGINE_ERROR, text) from error
         raise
-    return PreparedRun(spec.marker, workspace, spool_dir, document)
+    return PreparedRun(spec.marker, workspace, spool_dir, limits, document)
 
 
 def _document(spec: RunSpec, workspace: Workspace, spool_dir: Path) -> dict[str, Any]:
@@ -98,11 +100,12 @@ def _document(spec: RunSpec, workspace: Workspace, spool_dir: Path) -> dict[str,
     }
 
 
-def _note(spool_dir: Path, workspace: Workspace, supervisor: ProcessIdentity | None) -> None:
+def _note(spool_dir: Path, workspace: Workspace, supervisor: ProcessIdentity | None, group: cgroup.Group) -> None:
     document = {
         "workspace": str(workspace.path),
         "sockets": str(workspace.sockets),
         "supervisor": None if supervisor is None else asdict(supervisor),
+        "cgroups": [str(folder) for folder in group.folders],
     }
     write_private(spool_dir / RUN_NAME, json.dumps(document).encode("utf-8"))
 
@@ -114,6 +117,7 @@ class PreparedRun:
     marker: str
     workspace: Workspace
     spool_dir: Path
+    limits: cgroup.Limits
     _document: dict[str, Any]
 
     def start(self) -> RunHandle:
@@ -129,7 +133,9 @@ class PreparedRun:
             MARKER_VARIABLE: self.marker,
         }
         log = -1
+        group = cgroup.NO_GROUP
         try:
+            group = cgroup.make(self.marker, self.limits)
             log = os.open(self.spool_dir / LOG_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             process = subprocess.Popen(
                 [sys.executable, "-E", "-s", "-m", "app.runners.supervisor"],
@@ -141,28 +147,32 @@ class PreparedRun:
                 start_new_session=True,
             )
         except OSError as error:
+            cgroup.remove(group.folders)
             raise WorkspaceError(_cause(error), f"The supervisor cannot start: {error}") from error
         finally:
             if log >= 0:
                 os.close(log)
         try:
-            return self._hand_over(process)
+            return self._hand_over(process, group)
         except BaseException as error:
             process.kill()  # it waits for its spec: nothing of the run has happened
             process.wait()
+            cgroup.remove(group.folders)
             if isinstance(error, OSError):
                 raise WorkspaceError(_cause(error), f"The run cannot be noted on disk: {error}") from error
             raise
 
-    def _hand_over(self, process: subprocess.Popen[bytes]) -> RunHandle:
+    def _hand_over(self, process: subprocess.Popen[bytes], group: cgroup.Group) -> RunHandle:
         identity = identify(process.pid)
         assert identity is not None and process.stdin is not None  # it is our child and not yet waited for
-        _note(self.spool_dir, self.workspace, identity)
+        _note(self.spool_dir, self.workspace, identity, group)
         with suppress(BrokenPipeError):  # it died at once: poll() tells
-            message = json.dumps({**self._document, "parent": os.getpid()})
+            limits = {**cgroup.rlimits(self.limits), "cgroups": [str(folder) for folder in group.folders]}
+            more = {"parent": os.getpid(), "limits": limits, "group": group.as_json()}
+            message = json.dumps({**self._document, **more})
             process.stdin.write(message.encode("ascii") + b"\n")
             process.stdin.flush()
-        return RunHandle(self, process, identity)
+        return RunHandle(self, process, identity, group)
 
     def discard(self) -> None:
         """Remove workspace and spool directory of a run that is not to begin after all."""
@@ -177,8 +187,15 @@ def _cause(error: OSError) -> FailureCode:
 class RunHandle:
     """A run under way. Not safe for use by several threads at once, but ``stop`` may come from any."""
 
-    def __init__(self, prepared: PreparedRun, process: subprocess.Popen[bytes], identity: ProcessIdentity) -> None:
+    def __init__(
+        self,
+        prepared: PreparedRun,
+        process: subprocess.Popen[bytes],
+        identity: ProcessIdentity,
+        group: cgroup.Group = cgroup.NO_GROUP,
+    ) -> None:
         self._prepared = prepared
+        self.group = group
         self._process = process
         self._cleared = False
         self.identity = identity
@@ -209,9 +226,13 @@ class RunHandle:
             return False
         if not self._cleared:
             if read_result(self.spool_dir) is None:
-                kill_marked(self.marker)
+                self._end()
             self._cleared = True
         return True
+
+    def _end(self) -> None:
+        cgroup.end_run(self.marker, self.group.folders)
+        cgroup.remove(self.group.folders)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait up to ``timeout`` seconds for the end (None: as long as it takes); tell whether it came."""
@@ -236,7 +257,7 @@ class RunHandle:
     def close(self) -> None:
         """Remove the workspace. A run that still goes on is killed first; the spool directory stays."""
         if not self.poll():
-            kill_marked(self.marker)
+            self._end()
         if self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.close()
@@ -244,9 +265,11 @@ class RunHandle:
         self._prepared.workspace.remove()
 
 
-def start(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> RunHandle:
+def start(
+    spec: RunSpec, *, workspace_root: Path, spool_root: Path, limits: cgroup.Limits = cgroup.NO_LIMITS
+) -> RunHandle:
     """Prepare and begin in one step; raises WorkspaceError."""
-    prepared = prepare(spec, workspace_root=workspace_root, spool_root=spool_root)
+    prepared = prepare(spec, workspace_root=workspace_root, spool_root=spool_root, limits=limits)
     return prepared.start()
 
 
@@ -273,7 +296,9 @@ class Leftover:
 
     def is_alive(self) -> bool:
         """Tell whether its supervisor, or anything else of the run, still lives."""
-        return (self.supervisor is not None and is_alive(self.supervisor)) or bool(census(self.marker))
+        if self.supervisor is not None and is_alive(self.supervisor):
+            return True
+        return bool(census(self.marker) or cgroup.members(cgroup.noted(_read_note(self.spool_dir).get("cgroups"))))
 
 
 def _read_note(spool_dir: Path) -> dict[str, Any]:
@@ -307,7 +332,9 @@ def salvage(spool_dir: Path, marker: str) -> RunResult | None:
         if read_result(spool_dir) is not None:
             break
         time.sleep(0.05)
-    kill_marked(marker)
+    groups = cgroup.noted(note.get("cgroups"))
+    cgroup.end_run(marker, groups)
+    cgroup.remove(groups)
     for name in ("workspace", "sockets"):
         path = Path(note.get(name) or "/")
         inside = path.name.startswith(PREFIX) or path.parent.name.startswith(PREFIX)

@@ -7,7 +7,7 @@ A host that has no failed task is not thereby a success: ansible stops a play fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.runners.base import FailureCode, HostResult, RunResult, StopReason, TaskStatus
@@ -20,6 +20,8 @@ STOP_CODES: Mapping[StopReason, FailureCode] = {
     StopReason.ORPHANED: FailureCode.LOST,
     StopReason.DISK_FULL: FailureCode.DISK_FULL,
     StopReason.CUT_OFF: FailureCode.LOST,
+    StopReason.MEMORY_LIMIT: FailureCode.MEMORY_LIMIT,
+    StopReason.PROCESS_LIMIT: FailureCode.PROCESS_LIMIT,
 }
 STOP_MESSAGES: Mapping[StopReason, str] = {
     StopReason.CANCEL: "The run was cancelled before it ended.",
@@ -29,7 +31,28 @@ STOP_MESSAGES: Mapping[StopReason, str] = {
     StopReason.DISK_FULL: "The run was stopped because the worker's disk is full.",
     StopReason.CUT_OFF: "The worker was cut off from the database and stopped the run by itself. "
     "Look at the servers before you launch again; part of the work may be done.",
+    StopReason.MEMORY_LIMIT: "The run was stopped at its memory limit.",
+    StopReason.PROCESS_LIMIT: "The run was stopped at its limit of processes.",
 }
+
+
+def name_limit(result: RunResult, reason: StopReason, sentence: str) -> RunResult:
+    """Return the result with the limit that was hit in its words, for the run and for each host that failed.
+
+    Hosts of a playbook that came to its end keep their codes: some task failed there, at the limit or before it.
+    """
+    if result.failure_code is None:
+        return result
+    general = STOP_MESSAGES[reason]
+
+    def said(message: str) -> str:
+        return sentence if message == general else f"{message} {sentence}".strip()
+
+    hosts = {
+        name: host if host.failure_code is None else replace(host, message=said(host.message))
+        for name, host in result.hosts.items()
+    }
+    return replace(result, failure_code=STOP_CODES[reason], message=said(result.message), hosts=hosts)
 
 
 @dataclass(slots=True)

@@ -14,10 +14,11 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.runners import cgroup
 from app.runners.base import StopReason
 from app.runners.engines import Outcome
 from app.runners.lines import MAX_LINE_BYTES, LineSplitter
-from app.runners.process import child_pids, kill_marked
+from app.runners.process import child_pids
 from app.runners.recorder import Recorder
 from app.runners.spool import SpoolWriter
 
@@ -53,6 +54,7 @@ class PumpSettings:
     parent: int
     timeout: float
     grace: float
+    group: cgroup.Group = cgroup.NO_GROUP
 
 
 class Pump(threading.Thread):
@@ -234,6 +236,8 @@ class Pump(threading.Thread):
             stop.ask(StopReason.ORPHANED)
         if self._spool.disk_full:
             stop.ask(StopReason.DISK_FULL)
+        if breach := settings.group.breach():
+            stop.ask(StopReason(breach.reason))
         if stop.reason is None or self._engine_done.is_set():
             return
         if not self._termed:
@@ -244,5 +248,7 @@ class Pump(threading.Thread):
                 except ProcessLookupError:
                     continue
         elif not self._killed and now - stop.at > settings.grace:
-            left = kill_marked(settings.marker, root=os.getpid(), exclude={os.getpid()}, deadline_seconds=5.0)
+            left = cgroup.end_run(
+                settings.marker, settings.group.folders, root=os.getpid(), exclude={os.getpid()}, deadline_seconds=5.0
+            )
             self._killed = not left

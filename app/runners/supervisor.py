@@ -19,14 +19,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.runners import cgroup
 from app.runners.base import FailureCode, RunResult, StopReason
 from app.runners.engines import Engine, EngineJob, load_engine
 from app.runners.lines import DEFAULT_LOG_BYTES
 from app.runners.masking import MIN_SECRET_LENGTH, Masker
+from app.runners.outcome import name_limit
 from app.runners.process import (
     MARKER_VARIABLE,
     become_subreaper,
-    kill_marked,
     reap_children,
     set_parent_death_signal,
 )
@@ -90,6 +91,7 @@ class Supervision:
         self._spool_dir = Path(spec["spool_dir"])
         self._control = control_fd, control_rest
         self._stop = StopRequest()
+        self._group = cgroup.Group.of(spec.get("group"))
         self._engine: Engine = load_engine(spec["engine"])
 
     def run(self) -> None:
@@ -107,6 +109,7 @@ class Supervision:
             parent=self._spec["parent"],
             timeout=float(self._spec["timeout_seconds"]),
             grace=float(self._parameters.get("grace_seconds") or DEFAULT_GRACE_SECONDS),
+            group=self._group,
         )
         pump = Pump(
             settings, spool, recorder, outcome, self._stop,
@@ -120,6 +123,7 @@ class Supervision:
             output_fd=write_fd,
             events_path=events_path,
             stopping=self._stop.asked,
+            limits=self._spec.get("limits") or {},
         )
         exit_code: int | None = None
         trouble = ""
@@ -129,8 +133,10 @@ class Supervision:
             trouble = traceback.format_exc()
         os.close(write_fd)
         own = {os.getpid()}
-        left = kill_marked(self._spec["marker"], root=os.getpid(), exclude=own)
+        breach = self._group.breach()  # asked before the kill: from then on every fork in there fails
+        left = cgroup.end_run(self._spec["marker"], self._group.folders, root=os.getpid(), exclude=own)
         reap_children()
+        cgroup.remove(self._group.folders)
         pump.finish()
         trouble = trouble or pump.error
         if trouble:
@@ -142,7 +148,11 @@ class Supervision:
         spool.close()
         if spool.disk_full:
             self._stop.ask(StopReason.DISK_FULL)
+        if breach is not None:
+            self._stop.ask(StopReason(breach.reason))
         result = outcome.conclude(exit_code, None if trouble else self._stop.reason, dropped)
+        if breach is not None:
+            result = name_limit(result, StopReason(breach.reason), breach.message)
         if trouble:
             result = self._broken(result, recorder.clean(trouble.strip().splitlines()[-1], 1000))
         write_result(self._spool_dir, result)

@@ -30,6 +30,8 @@ NAMED_BY_CODE_ALONE = frozenset(
         FailureCode.NO_HOSTS,
         FailureCode.POISON,
         FailureCode.SHUTDOWN,
+        FailureCode.MEMORY_LIMIT,
+        FailureCode.PROCESS_LIMIT,
     }
 )
 

@@ -54,6 +54,16 @@ _WORDS: dict[str, tuple[str, str]] = {
         "stopped because its worker was stopped",
         "The worker was stopped while this ran. It may be half done on these servers: check them, then launch again.",
     ),
+    FailureCode.MEMORY_LIMIT: (
+        "stopped at its memory limit",
+        "The run needed more memory than one run may have on a worker (MILLWRIGHT_RUN_MEMORY_BYTES). "
+        "It may be half done. Use fewer forks or smaller data, or raise the limit.",
+    ),
+    FailureCode.PROCESS_LIMIT: (
+        "stopped at its limit of processes",
+        "The run had more processes than one run may have on a worker (MILLWRIGHT_RUN_MAX_PROCESSES). "
+        "It may be half done. Look for something that starts processes without end, or raise the limit.",
+    ),
     FailureCode.NOT_REACHED: (
         "stopped before it reached its servers",
         "The play ended elsewhere, often on localhost, before these servers had their turn.",

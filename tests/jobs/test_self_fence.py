@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.audit.models import AuditEntry
-from app.core.db import db
+from app.core.db import IDLE_CONNECTION_SECONDS, db, unit_of_work
 from app.jobs import self_fence
 from app.jobs.models import Run
 from app.jobs.self_fence import SelfFence
@@ -73,7 +73,7 @@ def elsewhere(
         )
         child.start()
         started.append(child)
-        wait_until(lambda: house.jobs(uuid)["a"].log_lines >= 3, 60, "the first lines")
+        wait_until(lambda: house.jobs(uuid)["a"].log_lines >= 3, 150, "the first lines")
         return child
 
     yield carry
@@ -91,10 +91,30 @@ def late_results(house: House) -> list[AuditEntry]:
     return house.read(lambda: list(db.session.scalars(statement)))  # type: ignore[no-any-return]
 
 
+def hang_up(database: TestDatabase, proxy: TcpProxy) -> None:
+    """End the server's side of what the proxy holds, as wait_timeout does after two minutes: else it holds locks."""
+    ports = proxy.server_ports()
+    assert database.server is not None
+    connection = database.server.connect()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW PROCESSLIST")
+            for process_id, _user, host, *_rest in cursor.fetchall():
+                if str(host).rpartition(":")[2] in {str(port) for port in ports}:
+                    cursor.execute(f"KILL {process_id}")
+    finally:
+        connection.close()
+
+
 @servers
 @pytest.mark.parametrize("fault", ["cut", "freeze"])
 def test_r9_a_worker_cut_off_stops_before_the_lease_ends_and_its_late_result_is_an_entry(
-    house: House, elsewhere: Callable[[str], BaseProcess], proxy: TcpProxy, fault: str, app_context: object
+    house: House,
+    elsewhere: Callable[[str], BaseProcess],
+    proxy: TcpProxy,
+    database: TestDatabase,
+    fault: str,
+    app_context: object,
 ) -> None:
     house.playbook = CHATTY
     uuid = house.launch("a")
@@ -107,6 +127,7 @@ def test_r9_a_worker_cut_off_stops_before_the_lease_ends_and_its_late_result_is_
     while not lost_after and time.monotonic() - began < LEASE + 20:
         if not stopped_after and not census(marker):
             stopped_after = time.monotonic() - began
+            hang_up(database, proxy)
         if keeper.reap():
             lost_after = time.monotonic() - began
         time.sleep(0.2)
@@ -148,6 +169,13 @@ def test_a_worker_back_before_the_lease_ends_says_itself_that_it_stopped_the_run
     assert (job.status, job.failure_code, job.log_complete) == (JobStatus.FAILED, "lost", True)
     assert "cut off from the database and stopped the run by itself" in (job.error_message or "")
     assert late_results(house) == []
+
+
+@servers
+def test_a_connection_whose_other_end_vanished_holds_its_locks_for_two_minutes_at_most(app_context: object) -> None:
+    with unit_of_work(writes=False):
+        told = db.session.execute(text("SHOW SESSION VARIABLES LIKE 'wait_timeout'")).one()
+    assert int(told[1]) == IDLE_CONNECTION_SECONDS <= 120
 
 
 def test_a_fence_that_is_off_watches_nothing() -> None:

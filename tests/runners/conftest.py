@@ -13,6 +13,7 @@ import pytest
 
 from app.runners import launcher
 from app.runners.base import RunFile, RunResult, RunSpec
+from app.runners.cgroup import NO_LIMITS
 from app.runners.launcher import RunHandle
 from app.runners.process import census
 from app.runners.spool import SpoolReader
@@ -93,7 +94,9 @@ class Runs:
         )
 
     def start(self, book: str, **given: Any) -> RunHandle:
-        handle = launcher.start(self.spec(book, **given), workspace_root=self.workspaces, spool_root=self.spools)
+        limits = given.pop("run_limits", NO_LIMITS)
+        spec = self.spec(book, **given)
+        handle = launcher.start(spec, workspace_root=self.workspaces, spool_root=self.spools, limits=limits)
         self.handles.append(handle)
         return handle
 

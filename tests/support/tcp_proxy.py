@@ -209,6 +209,11 @@ class TcpProxy:
                 self._links.add(link)
             threading.Thread(target=link.run, args=(self._target,), name="proxy-up", daemon=True).start()
 
+    def server_ports(self) -> set[int]:
+        """The local ports of the connections to the server: how its list of processes names them."""
+        with self._lock:
+            return {port for link in self._links if (port := link.server_port())}
+
     def await_flow(self) -> None:
         """Wait while frozen."""
         self._flowing.wait()
@@ -248,6 +253,13 @@ class _Link:
         self._closed = False
         self._answer_lost: Callable[[], None] | None = None
 
+    def server_port(self) -> int:
+        with self._lock:
+            if self._closed or self._server is None:
+                return 0
+            port: int = self._server.getsockname()[1]
+            return port
+
     def run(self, target: tuple[str, int]) -> None:
         self._proxy.await_flow()
         try:
@@ -255,13 +267,13 @@ class _Link:
         except OSError:
             self.close()
             return
-        server.settimeout(None)
-        for end in (server, self._client):
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             if self._closed:
                 server.close()
                 return
+            server.settimeout(None)
+            for end in (server, self._client):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._server = server
         threading.Thread(target=self._down, args=(server,), name="proxy-down", daemon=True).start()
         self._up(server)
