@@ -69,7 +69,7 @@ def test_cancel_ends_children_that_ignore_signals_and_cleared_their_environment(
 
 
 def test_the_time_limit_stops_a_stubborn_run(runs: Runs, tmp_path: Path, wait_for: Wait) -> None:
-    handle = start_stubborn(runs, tmp_path, wait_for, timeout=6)
+    handle = start_stubborn(runs, tmp_path, wait_for, timeout=20)
     members = sleepers(handle)
     ended = runs.end(handle)
     assert ended.codes() == {"a": "timeout"}
