@@ -38,9 +38,10 @@ def flood_playbook(lines: int, each: int = FLOOD_TASK) -> str:
 
 @dataclass
 class Watch(threading.Thread):
-    """Notes the most memory that any process of the worker took, in MiB, while it runs."""
+    """Notes the most memory that any process of the worker took, in MiB, at the beginning and while it runs."""
 
     running: Platform
+    first: float = 0.0
     most: float = 0.0
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -53,6 +54,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Look twice a second."""
         while not self.over.wait(0.5):
+            self.first = self.first or self.most
             for process in self.running.stack.census():
                 try:
                     if "celery" in " ".join(process.cmdline()):
@@ -116,8 +118,8 @@ def measure(lines: int = FLOOD_LINES, chatty: int = CHATTY) -> list[Row]:
     print(f"{len(seen['delays'])} lines of the others were seen", file=sys.stderr)
     return [
         make_row(f"{NAME}: {lines:,} lines beside {chatty} jobs", took, bare, "s", aim="120 s"),
-        make_row(f"{NAME}: p95 of the others' lines, of their aim", percentile(seen["delays"], 0.95), 3_000, "ms"),
-        make_row(f"{NAME}: most memory of a shipper, of its aim", watch.most, 200, "MiB"),
+        make_row(f"{NAME}: p95 of the others' lines, of its aim", percentile(seen["delays"], 0.95), 3_000, "ms"),
+        make_row(f"{NAME}: most memory of a shipper, before", watch.most, watch.first, "MiB", aim="200 MiB"),
     ]
 
 
