@@ -15,7 +15,7 @@ from app.core.clock import iso
 from app.core.db import db
 from app.jobs import log_ranges, log_reading
 from app.jobs.log_models import RunLine, RunTask, TaskResult
-from app.jobs.log_reading import Missing, Wanted
+from app.jobs.log_reading import Missing, Reading, Wanted
 from app.jobs.models import Job, Launch, Run
 from app.jobs.segment_codec import Line
 from app.jobs.status import JOB_FINAL
@@ -77,7 +77,8 @@ def tail(
     if text:
         scan = log_ranges.next_scan(job, after, min(wanted.until, max(job.log_lines, after)))
         wanted = replace(wanted, until=scan.until, ids=None if wanted.newest else scan.ids)
-    part = log_reading.read_lines(job, wanted)
+    is_list_of_level = level and not text and before is None
+    part = _of_level(job, wanted) if is_list_of_level else log_reading.read_lines(job, wanted)
     scanned = None
     if text:
         is_full = len(part.lines) == limit and not wanted.newest
@@ -92,6 +93,21 @@ def tail(
         part.missing,
         scanned,
     )
+
+
+def _of_level(job: Job, wanted: Wanted) -> Reading:
+    """Read lines of one level to the end of the log, rows that lie close together as they lie."""
+    found = Reading([])
+    while len(found.lines) < wanted.limit and wanted.after < job.log_lines:
+        scan = log_ranges.next_scan(job, wanted.after, job.log_lines)
+        if scan.ids is None:  # the rest in one: look-ups, or segments, which know their levels
+            scan = replace(scan, until=log_reading.FAR)
+        wanted_now = replace(wanted, until=scan.until, ids=scan.ids, limit=wanted.limit - len(found.lines))
+        part = log_reading.read_lines(job, wanted_now)
+        found.lines += part.lines
+        found.missing += part.missing
+        wanted = replace(wanted, after=scan.until)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,3 +81,15 @@ def test_the_api_says_up_to_which_line_a_search_looked(house: House, job: Job) -
     rest = house.read(lambda: log_queries.tail(job, text="needle", after=part.scanned_to or 0))
     assert (len(rest.lines), rest.scanned_to) == (LINES // 10 - 3, LINES)
     assert house.read(lambda: log_queries.tail(job)).scanned_to is None
+
+
+@pytest.mark.parametrize("rows", [0, 30, 10_000])
+def test_lines_of_a_level_are_found_to_the_end_of_the_log(
+    house: House, job: Job, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(log_ranges, "SCAN_ROWS", rows)
+    monkeypatch.setattr(log_ranges, "SPANS", (40, 7))
+    page = house.read(lambda: log_queries.tail(job, level="INFO", limit=50))
+    rest = house.read(lambda: log_queries.tail(job, level="INFO", after=page.lines[-1]["n"]))
+    assert [line["n"] for line in (*page.lines, *rest.lines)] == list(range(1, LINES + 1))
+    assert house.read(lambda: log_queries.tail(job, level="ERROR")).lines == []

@@ -16,6 +16,7 @@ import { Filtered, Lines } from "./store.js";
 import { View } from "./view.js";
 import { Words } from "./words.js";
 
+const FILTER_MS = 2000; // between two looks for lines that the stream left out
 const HIDDEN_MS = 10000; // a hidden tab lets go of the stream after this
 
 class Viewer {
@@ -243,14 +244,25 @@ class Viewer {
   heard({ event, data }) {
     if (data.job !== this.live.job) return;
     if (event === "lines") {
+      const skipped = data.lines.length && data.lines[0].n > this.lines.total + 1;
       this.lines.add(data.lines, data.last_line);
-      this.filtered?.refresh();
+      this.refreshFiltered(data.lines, skipped);
       const bad = data.lines.find((l) => l.v === "ERROR");
       if (bad && !this.lines.firstFailure) this.refreshFacts();
     } else if (event === "tasks") {
       this.rows.mergeTasks(data.tasks);
       this.redraw();
     } else if (event === "status") this.ended(data);
+  }
+
+  /** The filtered list asks the server again only when it may have more; of a flood now and then. */
+  refreshFiltered(lines, skipped) {
+    if (!this.filtered) return;
+    const due = Date.now() - (this.filteredAt ?? 0) > FILTER_MS;
+    if (lines.some((line) => line.v === this.filtered.level) || (skipped && due)) {
+      this.filteredAt = Date.now();
+      this.filtered.refresh();
+    }
   }
 
   async ended({ status, complete }) {
@@ -261,6 +273,7 @@ class Viewer {
       this.rows.setTasks(await this.source.tasks());
       this.rows.setRunLines(await this.source.runLines());
       this.lines.complete = true;
+      this.filtered?.refresh();
       this.live.pause();
       this.setFollow(false);
     }
