@@ -43,6 +43,9 @@ def configure_celery(settings: Settings) -> Celery:
         worker_enable_remote_control=False,  # no revoke, no remote commands: nothing here needs them
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A Redis that refuses writes (a full disk) answers the worker's waiting with an error; without this the worker
+        # would end, and its runs with it.
+        broker_channel_error_retry=True,
         broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 1, "socket_keepalive": True},
         task_default_queue=RUN_QUEUE,
         task_create_missing_queues=True,

@@ -113,7 +113,7 @@ def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, laun
             spool_root=settings().spool_root,
             limits=run_limits(),
         )
-        write_private(prepared.spool_dir / HOSTS_NAME, json.dumps(planned.jobs_by_host).encode())
+        _note_hosts(prepared, planned)
     except PreparationError as error:
         _end_unbegun(port, claim, error.code, error.message)
     except WorkspaceError as error:
@@ -129,6 +129,14 @@ def _plan_and_prepare(port: EnginePort, claim: Claim) -> tuple[PreparedRun, laun
     else:
         return planned, prepared
     return None
+
+
+def _note_hosts(prepared: launcher.PreparedRun, planned: PreparedRun) -> None:
+    try:
+        write_private(prepared.spool_dir / HOSTS_NAME, json.dumps(planned.jobs_by_host).encode())
+    except OSError as error:
+        prepared.discard()
+        raise WorkspaceError(FailureCode.DISK_FULL, f"The run cannot be noted on disk: {error}") from error
 
 
 def _give_back(port: EnginePort, claim: Claim, reason: str) -> None:

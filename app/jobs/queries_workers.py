@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from app.core.actor import Actor
-from app.core.clock import utc_now
 from app.core.db import db
+from app.core.db_time import database_now
 from app.core.errors import NotFound
 from app.core.permissions import Permission, require
 from app.core.tenancy import scoped, system_scope
@@ -66,7 +66,7 @@ class Pause:
 def list_workers(actor: Actor, *, days: int = 1) -> list[WorkerRow]:
     """Return the workers that are on duty or were in the last ``days``, by state and name; two queries."""
     require(actor, Permission.WORKER_VIEW)
-    now = utc_now()
+    now = database_now()
     rows = db.session.scalars(
         select(Worker)
         .where(Worker.last_seen_at >= now - timedelta(days=days))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -13,7 +14,6 @@ from app.audit import service as audit
 from app.audit.resource import Resource
 from app.core import log_context, queue
 from app.core.actor import Actor, Via
-from app.core.clock import utc_now
 from app.core.crypto import Keyring
 from app.core.db import db
 from app.core.db_time import database_now
@@ -81,7 +81,8 @@ def submit(actor: Actor, submission: Submission) -> Launch:
         raise InvalidInput(timeout=f"Between 5 and {limits.job_timeout_limit_seconds} seconds.")
     if actor.user_id is None:
         raise InvalidInput("A launch needs a person or a key behind it.")
-    launch = _insert_launch(actor, submission, len(targets) or 1)
+    now = database_now()  # not this machine's clock: how long a run has waited is counted from it
+    launch = _insert_launch(actor, submission, len(targets) or 1, now)
     run = Run(
         tenant_id=actor.tenant_id,
         launch_id=launch.id,
@@ -89,10 +90,10 @@ def submit(actor: Actor, submission: Submission) -> Launch:
         engine=submission.engine,
         lock_mode=submission.lock_mode,
         timeout_seconds=submission.timeout_seconds,
+        created_at=now,
     )
     db.session.add(run)
     db.session.flush()
-    now = utc_now()
     db.session.execute(
         insert(Job),
         [
@@ -132,7 +133,7 @@ def submit(actor: Actor, submission: Submission) -> Launch:
     return launch
 
 
-def _insert_launch(actor: Actor, submission: Submission, jobs: int) -> Launch:
+def _insert_launch(actor: Actor, submission: Submission, jobs: int, now: datetime) -> Launch:
     uuid = new_uuid()
     sealed = None
     if submission.secret_inputs:
@@ -157,6 +158,7 @@ def _insert_launch(actor: Actor, submission: Submission, jobs: int) -> Launch:
         origin_title=submission.origin.title[:255] if submission.origin else None,
         open_runs=1,
         jobs_total=jobs,
+        created_at=now,
     )
     db.session.add(launch)
     db.session.flush()

@@ -30,7 +30,7 @@ from app.runners.process import (
     identify,
     is_alive,
 )
-from app.runners.spool import SPOOL_NAME, read_result, write_private
+from app.runners.spool import SPOOL_NAME, read_result, reserve, write_private
 from app.runners.workspace import PREFIX, Workspace, WorkspaceError, remove_tree
 
 RUN_NAME = "run.json"
@@ -72,6 +72,7 @@ def prepare(
         engine.write_inputs(spec, workspace)
         _note(spool_dir, workspace, None, cgroup.NO_GROUP)
         document = _document(spec, workspace, spool_dir)
+        reserve(spool_dir)
         json.dumps(document)  # what cannot be handed over is refused here, not after the beginning
     except BaseException as error:
         remove_tree(spool_dir)

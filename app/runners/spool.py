@@ -23,6 +23,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +32,8 @@ from app.runners.base import FailureCode, HostResult, RunResult, StopReason
 
 SPOOL_NAME = "spool.jsonl"
 RESULT_NAME = "result.json"
+RESERVE_NAME = "reserve"
+RESERVE_BYTES = 256 * 1024  # the results of some hundred failed hosts
 SYNC_RECORDS = 200
 SYNC_SECONDS = 1.0
 SYNC_PAUSE = 0.1
@@ -186,10 +189,14 @@ def write_private(path: Path, data: bytes) -> None:
     """Replace a file by another in one step: 0600, synced, never half there."""
     temporary = path.with_name(f".{path.name}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        temporary.unlink(missing_ok=True)  # what is half there takes room that the next one needs
+        raise
     temporary.replace(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -198,8 +205,26 @@ def write_private(path: Path, data: bytes) -> None:
         os.close(directory)
 
 
+def reserve(directory: Path) -> None:
+    """Keep room for the run's result: a disk that its output fills must not swallow how it ended. Raises OSError."""
+    write_private(directory / RESERVE_NAME, os.urandom(RESERVE_BYTES))  # random: no file system makes it smaller
+
+
 def write_result(directory: Path, result: RunResult) -> None:
-    """Store how the run ended, beside the spool, atomically. Raises OSError when the disk is full."""
+    """Store how the run ended, beside the spool, atomically, in the room that was kept for it.
+
+    On a full disk the hosts' own results are left out if they need more. Raises OSError when not even that fits.
+    """
+    (directory / RESERVE_NAME).unlink(missing_ok=True)
+    try:
+        _write_result(directory, result)
+    except OSError:
+        code = result.failure_code or FailureCode.DISK_FULL  # a success that cannot be told apart by host is none
+        text = result.message or "The worker's disk is full: what became of each server could not be kept."
+        _write_result(directory, replace(result, hosts={}, failure_code=code, message=text))
+
+
+def _write_result(directory: Path, result: RunResult) -> None:
     document = {
         "exit_code": result.exit_code,
         "failure_code": result.failure_code,
