@@ -139,7 +139,7 @@ def by_browser(running: Platform, groups: list[list[str]], cookie: str) -> list[
 
 def session_cookie(running: Platform) -> str:
     """Return the cookie of a session of the administrator, made as the tests make them."""
-    from sqlalchemy import select
+    from sqlalchemy import false, select, true
 
     from app import create_app
     from app.accounts.models import User
@@ -153,7 +153,8 @@ def session_cookie(running: Platform) -> str:
     app = create_app(Settings(**values))
     factories.use(app)
     with app.app_context(), system_scope("bench"), unit_of_work():
-        user = db.session.scalars(select(User).where(User.role == Role.ADMIN).order_by(User.id)).first()
+        people = select(User).where(User.role == Role.ADMIN, User.is_system == false(), User.is_active == true())
+        user = db.session.scalars(people.order_by(User.id)).first()
         assert user is not None
         user.password_change_required = False
         person = factories.PersonMade(user.id, user.tenant_id, user.username, user.role)
