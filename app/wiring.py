@@ -50,6 +50,7 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.inventory.web_groups",
     "app.inventory.web_import",
     "app.jobs.api_log_store",
+    "app.jobs.api_workers",
     "app.playbooks.api_sources",
     "app.playbooks.web_sources",
 )

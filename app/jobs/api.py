@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 
 from app.core.faces import documented, paged, plain_text
 from app.core.flask_app import PlatformFlask, current_actor
-from app.jobs import listings, log_queries, queries, queries_workers, service
+from app.jobs import listings, log_queries, queries, service
 from app.jobs.queries import JobFilter, LaunchFilter
 from app.jobs.schemas import (
     JobQuery,
@@ -23,14 +23,12 @@ from app.jobs.schemas import (
     MatrixSchema,
     ResultsQuery,
     StreamQuery,
-    WorkerSchema,
 )
 from app.jobs.streaming import job_stream
 
 launches = Blueprint("api_launches", __name__, description="What was asked once, on one server or many")
 jobs = Blueprint("api_jobs", __name__, description="One playbook on one server, and its log")
-workers = Blueprint("api_workers", __name__, description="What carries the runs")
-blueprints = [launches, jobs, workers]
+blueprints = [launches, jobs]
 
 
 def _paging(query: dict[str, Any]) -> dict[str, Any]:
@@ -164,11 +162,3 @@ def stream_job(query: dict[str, Any], job_id: Any) -> Response:
     """Follow a log live (server-sent events; the event id is the line number, ``Last-Event-ID`` resumes)."""
     app: PlatformFlask = current_app._get_current_object()  # type: ignore[attr-defined]
     return job_stream(app, str(job_id), query["after"], request.headers.get("Last-Event-ID"))
-
-
-@workers.route("/workers")
-@documented(workers)
-@workers.response(200, WorkerSchema(many=True))
-def list_workers() -> Any:
-    """List the workers of the last day with their load (not paged: a platform has tens of them)."""
-    return queries_workers.list_workers(current_actor())

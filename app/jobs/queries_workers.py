@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -12,7 +13,7 @@ from app.core.actor import Actor
 from app.core.db import db
 from app.core.db_time import database_now
 from app.core.errors import NotFound
-from app.core.permissions import Permission, require
+from app.core.permissions import Permission, can, require
 from app.core.tenancy import scoped, system_scope
 from app.jobs.database_port import PAUSED_FLAG
 from app.jobs.lost_begins import RESTORED_FLAG
@@ -40,6 +41,7 @@ class WorkerRow:
     last_seen_at: datetime
     is_drained: bool
     run_limits: str | None  # what it enforces on a run, in a sentence; None: it does not say
+    host_load: dict[str, Any] | None  # as host_load.Load; None: not told (yet), by an older worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +76,31 @@ def list_workers(actor: Actor, *, days: int = 1) -> list[WorkerRow]:
         .limit(MOST)
     ).all()
     load = dict(_load())
+    return [_row(row, load, now) for row in rows]
+
+
+def worker_row(actor: Actor, worker_id: int) -> WorkerRow:
+    """Return one worker with its load. Raises NotFound."""
+    return _row(get_worker(actor, worker_id), dict(_load()), database_now())
+
+
+def _row(row: Worker, load: dict[int | None, int], now: datetime) -> WorkerRow:
     silent = now - timedelta(seconds=SILENT_SECONDS)
-    return [
-        WorkerRow(
-            row.id,
-            row.name,
-            row.host_name,
-            row.version,
-            (WorkerState.OFFLINE if row.last_seen_at < silent else row.state).value,
-            row.message,
-            load.get(row.id, 0),
-            row.concurrency,
-            row.started_at,
-            row.last_seen_at,
-            row.drain_requested_at is not None,
-            (row.host_load or {}).get("run_limits"),
-        )
-        for row in rows
-    ]
+    return WorkerRow(
+        row.id,
+        row.name,
+        row.host_name,
+        row.version,
+        (WorkerState.OFFLINE if row.last_seen_at < silent else row.state).value,
+        row.message,
+        load.get(row.id, 0),
+        row.concurrency,
+        row.started_at,
+        row.last_seen_at,
+        row.drain_requested_at is not None,
+        (row.host_load or {}).get("run_limits"),
+        row.host_load,
+    )
 
 
 def get_worker(actor: Actor, worker_id: int) -> Worker:
@@ -130,6 +139,14 @@ def carried_runs(actor: Actor) -> list[CarriedRun]:
         .limit(MOST)
     )
     return [CarriedRun(*row) for row in rows]
+
+
+def carried_by_worker(actor: Actor) -> dict[int, list[CarriedRun]]:
+    """Return what each worker carries for the actor's tenant; nothing for who may not see jobs."""
+    found: dict[int, list[CarriedRun]] = {}
+    for run in carried_runs(actor) if can(actor, Permission.JOB_VIEW) else []:
+        found.setdefault(run.worker_id, []).append(run)
+    return found
 
 
 def pause() -> Pause | None:

@@ -9,7 +9,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 
 from app.core.sort_field import sort_field
 from app.jobs.log_queries import LINE_LIMIT
-from app.jobs.status import JobStatus, WorkerState
+from app.jobs.status import JobStatus
 from app.runners.base import FailureCode
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -267,26 +267,3 @@ class MatrixSchema(Schema):
     hidden_tasks = fields.Integer()
     rows = fields.List(fields.Dict())
     next_after = fields.Integer(allow_none=True)
-
-
-class WorkerSchema(Schema):
-    """A worker and its load."""
-
-    id = fields.Integer()
-    name = fields.String(metadata={"description": "Its Celery node name", "example": "worker@host-1"})
-    host_name = fields.String()
-    version = fields.String(metadata={"example": "0.3.0"})
-    state = fields.String(metadata={"enum": [state.value for state in WorkerState]})
-    message = fields.String(allow_none=True, metadata={"description": "Why it takes nothing, in words"})
-    running = fields.Integer(metadata={"description": "Runs that it carries now, of all tenants"})
-    concurrency = fields.Integer(metadata={"description": "Runs that it carries at most"})
-    is_drained = fields.Boolean(metadata={"description": "An administrator took it out of service"})
-    run_limits = fields.String(
-        allow_none=True,
-        metadata={
-            "description": "What it enforces on a run, in words",
-            "example": "one run: 4096 processes by cgroup, 5900 MiB of memory by cgroup",
-        },
-    )
-    started_at = fields.AwareDateTime()
-    last_seen_at = fields.AwareDateTime()

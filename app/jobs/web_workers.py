@@ -14,13 +14,10 @@ DAYS = 7  # a worker that left stays on the page this long
 
 def _page(**more: object) -> str:
     actor = current_actor()
-    carried: dict[int, list[queries_workers.CarriedRun]] = {}
-    for run in queries_workers.carried_runs(actor):
-        carried.setdefault(run.worker_id, []).append(run)
     return render_template(
         "jobs/workers.html",
         workers=queries_workers.list_workers(actor, days=DAYS),
-        carried=carried,
+        carried=queries_workers.carried_by_worker(actor),
         pause=queries_workers.pause(),
         **more,
     )
@@ -63,7 +60,8 @@ def resume_dispatch() -> ResponseReturnValue:
 
 
 def register(blueprint: Blueprint) -> None:
-    """Add the page and its buttons to the blueprint of jobs."""
+    """Add the page and its buttons to the blueprint of jobs, and the pause to every page."""
+    blueprint.app_context_processor(lambda: {"dispatch_pause": queries_workers.pause})
     blueprint.get("/workers")(workers)
     blueprint.post("/workers/<int:worker_id>/drain")(drain)
     blueprint.post("/workers/<int:worker_id>/give-back")(give_back)

@@ -19,6 +19,7 @@ TABLE = Path(__file__).with_name("matrix.txt")
 # "METHOD route" -> a body that passes the schema: JSON under /api/, form fields elsewhere.
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/adhoc-launches": {"module": "ping", "server_ids": [2_000_000_000]},
+    "POST /api/v1/dispatch/pause": {"reason": "Upgrade"},
     "POST /api/v1/api-keys": {"name": "more"},
     "POST /api/v1/jobs": {"playbook_id": 2_000_000_000, "server_id": 2_000_000_000},
     "POST /api/v1/launches": {"playbook_id": 2_000_000_000, "server_ids": [2_000_000_000]},
