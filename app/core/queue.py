@@ -16,7 +16,9 @@ from config import Settings
 
 log = logging.getLogger(__name__)
 
-PROTOCOL = 1  # version of the executor port and of the message; both sides accept N and N-1
+# Version of the executor port and of the message. A worker of version N works with platform and schema of N-1 and N+1:
+# the message is a run's id and this number, the schema only grows within a version (docs/algorithms.md, "Versions").
+PROTOCOL = 1
 EXECUTE = "jobs.execute"
 RUN_QUEUE = "runs"
 
@@ -53,6 +55,11 @@ def configure_celery(settings: Settings) -> Celery:
         broker_use_ssl=tls or None,
     )
     return celery_app
+
+
+def understands(protocol: object) -> bool:
+    """Say whether a message of that version is for this worker: its own, the one before or the one after."""
+    return isinstance(protocol, int) and abs(protocol - PROTOCOL) <= 1
 
 
 def ring(run_id: int) -> bool:

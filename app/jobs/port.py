@@ -1,8 +1,8 @@
 """The executor port: all that whoever carries a run needs of the platform, and nothing else.
 
 Implemented on the database today (``jobs.database_port``). An implementation over HTTPS for runners in other
-networks fits behind the same calls. It carries a version (``core.queue.PROTOCOL``): both sides accept N and
-N-1. Every call but ``claim`` names run, attempt and claim token: the fence against a carrier that was
+networks fits behind the same calls. It carries a version (``core.queue.PROTOCOL``): both sides accept N-1, N
+and N+1. Every call but ``claim`` names run, attempt and claim token: the fence against a carrier that was
 given up on and comes back.
 """
 

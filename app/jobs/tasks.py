@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import signals
 
-from app.core import log_context, wake
+from app.core import log_context, queue, wake
 from app.core.db import db
 from app.core.queue import EXECUTE, PROTOCOL, celery_app
 from app.core.runtime import settings
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 @celery_app.task(name=EXECUTE, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def execute(self: Any, run_id: int, protocol: int = PROTOCOL) -> None:
     """Answer a doorbell: carry the run if it is to be had. Everything else is read from the database."""
-    if not isinstance(run_id, int) or protocol not in (PROTOCOL, PROTOCOL - 1) or not workers.has_room():
+    if not isinstance(run_id, int) or not queue.understands(protocol) or not workers.has_room():
         log.warning("doorbell.ignored", extra={"run_id": run_id, "protocol": protocol})
         return
     carrier = Carrier(workers.this_process(), settings().host_name, self.request.hostname, self.request.id)

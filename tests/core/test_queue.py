@@ -62,3 +62,9 @@ def test_a_pickled_message_is_discarded_and_never_loaded(listening: None, tmp_pa
             wait_until(gone, message="the message")
     assert isinstance(refused[0], ContentDisallowed)
     assert not trap.exists()
+
+
+@pytest.mark.parametrize(("protocol", "understood"), [(-1, True), (0, True), (1, True), (2, False), (-2, False)])
+def test_messages_of_the_version_before_and_after_are_understood(protocol: int, understood: bool) -> None:
+    assert queue.understands(queue.PROTOCOL + protocol) is understood
+    assert not queue.understands(str(queue.PROTOCOL))

@@ -70,7 +70,7 @@ def test_a_drained_worker_ends_its_job_takes_nothing_new_and_exits(site: Site, c
 def records(process: Process) -> list[dict[str, Any]]:
     """The JSON lines that a process has written."""
     found = []
-    for line in process.output().splitlines():
+    for line in process.output(50_000_000).splitlines():
         if line.startswith("{"):
             found.append(json.loads(line))
     return found
