@@ -40,28 +40,38 @@ def note_end(run: Run, jobs: int) -> None:
     )
 
 
+class _Overtaken(Exception):
+    """Another keeper took some of the rows meanwhile: its sums are right, these are rolled back."""
+
+
 def fold() -> int:
     """Add what ended to the figures; return how many runs. A unit of work of its own, for the keeper."""
-    with unit_of_work() as session:
-        rows = session.scalars(select(RunEnd).order_by(RunEnd.id).limit(FOLDED)).all()
-        if not rows:
-            return 0
-        ids = [row.id for row in rows]
-        sums: dict[str, float] = defaultdict(float)
-        for row in rows:
-            _add(row, sums)
-        session.expunge_all()
-        removed: int = session.execute(delete(RunEnd).where(RunEnd.id.in_(ids))).rowcount  # type: ignore[attr-defined]
-        if removed != len(ids):  # another keeper was faster with some of them: its sums are right, these are not
-            session.rollback()
-            return 0
-        known = set(session.scalars(select(Figure.name).where(Figure.name.in_(list(sums)))))
-        for name, value in sorted(sums.items()):
-            if name in known:
-                session.execute(update(Figure).where(Figure.name == name).values(value=Figure.value + value))
-            else:
-                session.add(Figure(name=name, value=value))
-        return len(ids)
+    try:
+        with unit_of_work() as session:
+            return _fold(session)
+    except _Overtaken:
+        return 0
+
+
+def _fold(session: Session) -> int:
+    rows = session.scalars(select(RunEnd).order_by(RunEnd.id).limit(FOLDED)).all()
+    if not rows:
+        return 0
+    ids = [row.id for row in rows]
+    sums: dict[str, float] = defaultdict(float)
+    for row in rows:
+        _add(row, sums)
+    session.expunge_all()
+    removed: int = session.execute(delete(RunEnd).where(RunEnd.id.in_(ids))).rowcount  # type: ignore[attr-defined]
+    if removed != len(ids):
+        raise _Overtaken
+    known = set(session.scalars(select(Figure.name).where(Figure.name.in_(list(sums)))))
+    for name, value in sorted(sums.items()):
+        if name in known:
+            session.execute(update(Figure).where(Figure.name == name).values(value=Figure.value + value))
+        else:
+            session.add(Figure(name=name, value=value))
+    return len(ids)
 
 
 def _add(row: RunEnd, sums: dict[str, float]) -> None:
