@@ -5,7 +5,7 @@ ARGS ?=
 PARTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: compare-inventory compare-content help run demo test test-setup mysql-sandbox bench chaos requirements lint format migrate worker keeper flask venv venv-dev clean
+.PHONY: compare-inventory compare-content help run demo test test-setup mysql-sandbox bench simulate chaos requirements lint format migrate worker keeper flask venv venv-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
@@ -31,6 +31,9 @@ bench: venv-dev ## Measure the engine; writes build/bench.json
 chaos: venv-dev ## Prove it under faults: SEED=7 CASES=R1,R5 QUICK=1 DATABASE=mysql|both WITHOUT=lease; writes build/chaos.json
 	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES)) $(if $(QUICK),--quick) \
 	  $(if $(DATABASE),--database $(DATABASE)) $(if $(WITHOUT),--without $(WITHOUT)) $(ARGS)
+
+simulate: venv-dev ## Play seeded histories of the engine with faults; writes build/simulation.json. ARGS="--histories 100000"
+	@$(BIN)/python -m simulation $(ARGS)
 
 requirements: venv-dev ## Print each rule of the requirements and each attack with the tests that hold it
 	@$(BIN)/python scripts/requirements_table.py

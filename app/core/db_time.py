@@ -67,9 +67,12 @@ def _updated_on_sqlite(_element: UpdatedDefault, _compiler: Any, **_kw: Any) -> 
     return _SQLITE_NOW
 
 
+_NOW = select(db_now())  # built once: every unit of work of the engine asks
+
+
 def database_now() -> datetime:
     """Ask the database for its present moment (one round trip)."""
-    moment: datetime | None = db.session.scalar(select(db_now()))
+    moment: datetime | None = db.session.scalar(_NOW)
     assert moment is not None
     return moment
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from app.accounts.queries_tenants import inactive_tenants
 from app.core.crypto import Keyring
@@ -76,7 +76,7 @@ class DatabasePort:
             Run.cancel_requested_at.is_(None),
             Run.attempt < MAX_ATTEMPTS,
             Run.tenant_id.not_in(inactive_tenants()),
-            (Run.not_before.is_(None)) | (Run.not_before <= now),
+            may_start_at(now),
             attempt=Run.attempt + 1,
             claim_token=carrier.token,
             claimed_at=now,
@@ -263,8 +263,17 @@ class DatabasePort:
             return late_results.keep(claim, late)
 
 
+def may_start_at(now: datetime) -> ColumnElement[bool]:
+    """Say in SQL whether a run's pause after a failed attempt is over. A clock that was set back prolongs none."""
+    longest = timedelta(seconds=2**MAX_ATTEMPTS)
+    return or_(Run.not_before.is_(None), Run.not_before <= now, Run.not_before > now + longest)
+
+
 def release_run(run: Run, reason: str) -> None:
-    """Put a claimed, unbegun run back to pending, or end it when its attempts are used up. Part of a unit."""
+    """Put a claimed, unbegun run back to pending, or end it. Part of a unit.
+
+    It ends when its attempts are used up, and when its cancel was asked for: nobody claims such a run again.
+    """
     if run.attempt >= MAX_ATTEMPTS:
         message = f"The run could not be started in {MAX_ATTEMPTS} attempts. The last one said: {reason}"
         closing.finish_run(run, RunResult(None, FailureCode.POISON, message), hosts_by_job={}, log_complete=True)
@@ -278,6 +287,7 @@ def release_run(run: Run, reason: str) -> None:
         Run.id == run.id,
         Run.status == RunStatus.CLAIMED,
         Run.attempt == run.attempt,
+        Run.cancel_requested_at.is_(None),
         message=reason[:4000],
         claim_token=None,
         executor_pid=None,
@@ -288,6 +298,11 @@ def release_run(run: Run, reason: str) -> None:
     if moved:
         locks.release(run)
         db.session.expire(run)
+        return
+    db.session.refresh(run)
+    if run.status is RunStatus.CLAIMED and run.cancel_requested_at is not None:
+        cancelled = RunResult(None, FailureCode.CANCELLED, "Cancelled before it began.")
+        closing.finish_run(run, cancelled, hosts_by_job={}, log_complete=True)
 
 
 def _claimed_before(run_id: int, token: str) -> Claim | None:

@@ -12,11 +12,11 @@ from app.core.db import after_commit, db, unit_of_work
 from app.core.db_time import database_now
 from app.core.tenancy import system_scope
 from app.jobs import engine_list, locks
-from app.jobs.database_port import MAX_ATTEMPTS, PAUSED_FLAG
+from app.jobs.database_port import MAX_ATTEMPTS, PAUSED_FLAG, may_start_at
 from app.jobs.models import PlatformFlag, Run, Worker
 from app.jobs.status import RunStatus, WorkerState
 
-RING_AGAIN_SECONDS = 30  # a doorbell unanswered this long is rung again; doubling it is harmless
+RING_AGAIN = timedelta(seconds=30)  # a doorbell unanswered this long is rung again; doubling it is harmless
 SWEEP_LIMIT = 200
 
 
@@ -58,7 +58,7 @@ def _sweep(unheard: list[int]) -> int:
 
 
 def _waiting(now: datetime) -> Select[Run]:
-    stale = now - timedelta(seconds=RING_AGAIN_SECONDS)
+    stale = now - RING_AGAIN
     return (
         select(Run)
         .where(
@@ -66,8 +66,9 @@ def _waiting(now: datetime) -> Select[Run]:
             Run.cancel_requested_at.is_(None),
             Run.attempt < MAX_ATTEMPTS,
             Run.tenant_id.not_in(inactive_tenants()),
-            or_(Run.dispatched_at.is_(None), Run.dispatched_at < stale),
-            or_(Run.not_before.is_(None), Run.not_before <= now),
+            # Later than now: the clock was set back since, and would be waited for.
+            or_(Run.dispatched_at.is_(None), Run.dispatched_at < stale, Run.dispatched_at > now + RING_AGAIN),
+            may_start_at(now),
         )
         .order_by(Run.id)
         .limit(SWEEP_LIMIT)

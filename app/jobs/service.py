@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert, select
+from sqlalchemy import CursorResult, func, insert, select, update
 
 from app.audit import service as audit
 from app.audit.resource import Resource
@@ -16,14 +16,16 @@ from app.core import log_context, queue
 from app.core.actor import Actor, Via
 from app.core.crypto import Keyring
 from app.core.db import db
-from app.core.db_time import database_now
+from app.core.db_time import database_now, db_now
 from app.core.errors import Conflict, InvalidInput, InvalidTransition
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.table import new_uuid
 from app.jobs import closing, queries, rights
 from app.jobs.models import Job, Launch, Run
-from app.jobs.status import JOB_FINAL, JobStatus, LockMode, RunStatus
+from app.jobs.status import JOB_FINAL, RUN_FINAL, RUN_OPEN, JobStatus, LockMode, RunStatus
+
+_CARRIED = RUN_OPEN - {RunStatus.PENDING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +227,17 @@ def cancel_job(actor: Actor, job_id: str) -> Job:
 
 
 def _cancel_run(actor: Actor, run: Run) -> None:
-    if closing.cancel_pending_run(run):
-        return
-    db.session.refresh(run)
-    if run.cancel_requested_at is None:
-        run.cancel_requested_at = database_now()
-        run.cancel_requested_by = actor.user_id
+    """End a pending run, ask for the end of one that a worker has; again when it changed hands in between."""
+    while not closing.cancel_pending_run(run):
+        asked = db.session.execute(
+            update(Run)
+            .where(Run.tenant_id == run.tenant_id, Run.id == run.id, Run.status.in_(_CARRIED))
+            .values(
+                cancel_requested_at=func.coalesce(Run.cancel_requested_at, db_now()),
+                cancel_requested_by=func.coalesce(Run.cancel_requested_by, actor.user_id),
+            )
+            .execution_options(synchronize_session=False)
+        )
+        db.session.refresh(run)
+        if cast(CursorResult[Any], asked).rowcount or run.status in RUN_FINAL:
+            return

@@ -31,13 +31,28 @@ def execute(self: Any, run_id: int, protocol: int = PROTOCOL) -> None:
         log.warning("doorbell.ignored", extra={"run_id": run_id, "protocol": protocol})
         return
     carrier = Carrier(workers.this_process(), settings().host_name, self.request.hostname, self.request.id)
-    with celery_app.flask_app.app_context(), log_context.carrying(worker=str(self.request.hostname)):
-        execute_run(DatabasePort(), run_id, carrier)
+    try:
+        with celery_app.flask_app.app_context(), log_context.carrying(worker=str(self.request.hostname)):
+            execute_run(DatabasePort(), run_id, carrier)
+    except Exception:
+        log.exception("run.dropped", extra={"run_id": run_id})
+        _end_this_child()
+
+
+_is_child = False
+
+
+def _end_this_child() -> None:
+    """End a pool child that dropped a run: while it lives no watchdog gives the run back or ends it."""
+    if _is_child:
+        os._exit(1)
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]
 def _child_started(**_kw: Any) -> None:
     """In a new pool child: die with the main process, and open connections of its own."""
+    global _is_child
+    _is_child = True
     parent = os.getppid()
     set_parent_death_signal(signal.SIGKILL)  # the supervisor sees it and ends the engine; a watchdog ships the rest
     if os.getppid() != parent:
@@ -62,11 +77,13 @@ class WorkerLife(threading.Thread):
     def run(self) -> None:
         """Loop until the process ends; a lost database is waited for."""
         log_context.begin(worker=self._worker)
-        self._try(lambda: workers.register(self._worker))
+        known = self._try(lambda: workers.register(self._worker))
         compared = self._try(lost_begins.report_here)
         next_beat, said = 0.0, ""
         while True:
             now = time.monotonic()
+            # Until it is heard: who starts while the database is away would stay what its row says, e.g. draining.
+            known = known or self._try(lambda: workers.register(self._worker))
             if now >= next_beat:
                 next_beat = now + workers.BEAT_SECONDS
                 self._try(lambda: workers.beat(self._worker))

@@ -87,6 +87,7 @@ class LeaseWatch:
     """
 
     seen: dict[int, tuple[int, float]] = field(default_factory=dict)  # run id -> (lease_seq, since)
+    looked_at: float | None = None
 
     def forget(self) -> None:
         """Start counting anew."""
@@ -95,6 +96,9 @@ class LeaseWatch:
     def reap(self) -> int:
         """Look once; return how many runs were ended or given back."""
         now = time.monotonic()
+        if self.looked_at is not None and now - self.looked_at > settings().lease_seconds / 2:
+            self.forget()  # between two looks so far apart the database may have been away for everybody
+        self.looked_at = now
         current: dict[int, tuple[int, float]] = {}
         reaped = 0
         for carried in _carried():

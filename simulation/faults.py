@@ -1,0 +1,179 @@
+"""Faults: what goes wrong, at which step, drawn from the seed. All end by themselves; then everything must end well."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulation.play import Play
+
+LENGTHS = (0.2, 1.5, 5.0, 40.0)  # seconds; the longest is twice the lease
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong at a step of the history; ``dice`` makes its further choices."""
+
+    step: int
+    kind: str
+    dice: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} at step {self.step}"
+
+    def pick(self, number: int) -> int:
+        """A choice out of so many."""
+        return int(self.dice * 1_000_003) % number
+
+
+def draw(seed: int) -> list[Fault]:
+    """Return the faults of a history in the order of their steps."""
+    rng = random.Random(f"faults {seed}")
+    number = rng.choice((0, 1, 1, 1, 2, 2, 3, 4))
+    reach = rng.choice((60, 100, 150, 300))
+    kinds = list(KINDS)
+    found = [Fault(rng.randint(1, reach), rng.choice(kinds), rng.random()) for _ in range(number)]
+    return sorted(found, key=lambda fault: fault.step)
+
+
+def strike(fault: Fault, play: Play) -> None:
+    """Let it happen; ``play.quiet_after`` moves behind its end."""
+    play.world.say(f"FAULT {fault}")
+    KINDS[fault.kind](fault, play)
+
+
+def _until(fault: Fault, play: Play) -> float:
+    end = play.world.now + LENGTHS[fault.pick(len(LENGTHS))]
+    play.quiet_after = max(play.quiet_after, end)
+    return end
+
+
+def _host(fault: Fault, play: Play) -> int:
+    return fault.pick(7) % len(play.hosts)
+
+
+def kill_executor(fault: Fault, play: Play) -> None:
+    """Kill -9 of a pool child that carries a run, or of one that does not when none does."""
+    children = [(worker, child) for worker in play.workers for child in worker.children]
+    busy = [pair for pair in children if not pair[1].is_free]
+    if busy or children:
+        worker, child = (busy or children)[fault.pick(len(busy or children))]
+        worker.kill_child(child)
+
+
+def kill_worker(fault: Fault, play: Play) -> None:
+    """Kill -9 of a worker's main process; its children die with it. Another is started later."""
+    play.workers[fault.pick(len(play.workers))].kill(again_after=LENGTHS[fault.pick(3)])
+    _until(fault, play)
+
+
+def kill_keeper(fault: Fault, play: Play) -> None:
+    """Kill -9 of a keeper, which is started again later."""
+    play.kill_keeper(fault.pick(len(play.keepers)), again_after=LENGTHS[fault.pick(3)])
+    _until(fault, play)
+
+
+def kill_supervisor(fault: Fault, play: Play) -> None:
+    """Kill -9 of an engine with everything that it started."""
+    alive = play.engines.alive()
+    if alive:
+        alive[fault.pick(len(alive))].kill("fault")
+
+
+def kill_web(fault: Fault, play: Play) -> None:
+    """Kill -9 of the web process in the middle of a request."""
+    alive = [actor for actor in play.world.actors if actor.name.startswith("web")]
+    if alive:
+        play.world.kill(alive[fault.pick(len(alive))])
+
+
+def host_dies(fault: Fault, play: Play) -> None:
+    """A whole machine dies; it comes back later, with its spools or without."""
+    host = play.hosts[_host(fault, play)]
+    play.host_dies(host, again_after=LENGTHS[fault.pick(4)])
+    if fault.pick(5) < 2:
+        shutil.rmtree(host.settings.spool_root, ignore_errors=True)
+        play.world.say(f"the spools of {host.name} are gone")
+    _until(fault, play)
+
+
+def database_away(fault: Fault, play: Play) -> None:
+    """Nobody reaches the database for a while."""
+    play.world.away_until = _until(fault, play)
+
+
+def host_cut_off(fault: Fault, play: Play) -> None:
+    """One machine does not reach the database for a while; its engines go on."""
+    host = play.hosts[_host(fault, play)]
+    host.cut_until = _until(fault, play)
+    host.away.append((play.world.now, host.cut_until))
+
+
+def host_freezes(fault: Fault, play: Play) -> None:
+    """One machine stands still for a while (a paused virtual machine)."""
+    host = play.hosts[_host(fault, play)]
+    host.stalled_until = _until(fault, play)
+    host.away.append((play.world.now, host.stalled_until))
+
+
+def connection_lost(fault: Fault, play: Play) -> None:
+    """The next statements of some actors fail."""
+    for actor in play.world.actors[: 1 + fault.pick(4)]:
+        actor.refuse_next = True
+
+
+def commit_unknown(fault: Fault, play: Play) -> None:
+    """The next commits are done, and nobody hears of it."""
+    play.world.unknown_commits = 1 + fault.pick(2)
+
+
+def commit_refused(fault: Fault, play: Play) -> None:
+    """The next commits are not done."""
+    play.world.refused_commits = 1 + fault.pick(2)
+
+
+def clock_jumps(fault: Fault, play: Play) -> None:
+    """The clock of the database and the hosts is set two hours on or back."""
+    play.world.clock_offset += 7200.0 if fault.pick(2) else -7200.0
+
+
+def broker_away(fault: Fault, play: Play) -> None:
+    """No doorbell can be rung for a while."""
+    play.broker.away_until = _until(fault, play)
+
+
+def forged_doorbells(fault: Fault, play: Play) -> None:
+    """Messages for runs that are unknown, at work or over; five for each that there is."""
+    for run_id in [*list(play.judge.runs) * 5, 4711]:
+        play.broker.send(run_id)
+
+
+def drain_worker(fault: Fault, play: Play) -> None:
+    """A worker is asked to stop (deploy): it finishes what it can, and another takes its place."""
+    play.drain(play.workers[fault.pick(len(play.workers))])
+    _until(fault, play)
+
+
+def preparation_fails(fault: Fault, play: Play) -> None:
+    """The next preparations or starts of an engine fail."""
+    kind = ("disk", "broken", "error", "start")[fault.pick(4)]
+    play.engines.prepare_fails += [kind] * (1, 1, 6)[fault.pick(3)]
+
+
+def tickets_fail(fault: Fault, play: Play) -> None:
+    """Whoever listens to the end of a run raises, some times."""
+    play.tickets_fail = 1 + fault.pick(3)
+
+
+KINDS: dict[str, Callable[[Fault, Play], None]] = {
+    function.__name__: function
+    for function in (
+        kill_executor, kill_worker, kill_keeper, kill_supervisor, kill_web, host_dies, database_away, host_cut_off,
+        host_freezes, connection_lost, commit_unknown, commit_refused, clock_jumps, broker_away, forged_doorbells,
+        drain_worker, preparation_fails, tickets_fail,
+    )
+}  # fmt: skip

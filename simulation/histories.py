@@ -1,0 +1,91 @@
+"""Many histories on one house, and one history again: printed, or with as few faults as it breaks with."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from simulation.house import House
+from simulation.play import Outcome, Play
+from simulation.report import Summary
+
+_house: House | None = None
+_template: Path | None = None
+_folder: Path | None = None
+
+
+def use(template: Path | None, folder: Path | None = None) -> None:
+    """Have this process's house made from a migrated SQLite file, in a folder of somebody else's."""
+    global _template, _folder
+    _template, _folder = template, folder / f"{os.getpid()}" if folder else None
+
+
+@contextmanager
+def a_house() -> Iterator[House]:
+    """This process's house, made on the first call and kept: building one takes seconds."""
+    global _house
+    if _house is None:
+        _house = House(_template, _folder)
+        gc.collect()
+        gc.freeze()  # application, models and compiled statements stay: no need to look at them again
+        gc.set_threshold(100_000, 50, 1000)
+    yield _house
+
+
+def close_house() -> None:
+    """Remove this process's house."""
+    global _house
+    if _house is not None:
+        _house.close()
+        _house = None
+
+
+def play_many(first: int, number: int, name: str | None = None, *, stop_at_first: bool = False) -> Summary:
+    """Play ``number`` histories from seed ``first`` on, without the mechanism ``name`` if there is one."""
+    from simulation.mutations import without
+
+    summary = Summary()
+    with a_house() as house, without(house, name):
+        for seed in range(first, first + number):
+            outcome = Play(house, seed).run()
+            summary.histories += 1
+            summary.steps += outcome.steps
+            summary.commits += outcome.commits
+            summary.simulated_seconds += outcome.seconds
+            summary.engines += outcome.engines
+            summary.lost += outcome.lost
+            summary.faults.update(fault.kind for fault in outcome.faults)
+            if outcome.broken is not None:
+                summary.broken.append((seed, outcome.broken, ", ".join(map(str, outcome.faults))))
+                if stop_at_first or name is not None:
+                    break
+    return summary
+
+
+def play_piece(piece: tuple[int, int, str | None]) -> Summary:
+    """``play_many`` for a pool of processes."""
+    return play_many(*piece)
+
+
+def replay(seed: int, name: str | None = None, *, shrink: bool = False) -> Outcome:
+    """Play one history again with its trace; ``shrink`` leaves out every fault without which it still breaks."""
+    from simulation.mutations import without
+
+    with a_house() as house, without(house, name):
+        outcome = Play(house, seed, tracing=True).run()
+        if shrink and outcome.broken is not None:
+            outcome = _shrunk(house, outcome)
+    return outcome
+
+
+def _shrunk(house: House, outcome: Outcome) -> Outcome:
+    kept = list(outcome.faults)
+    for fault in list(kept):
+        fewer = [other for other in kept if other is not fault]
+        again = Play(house, outcome.seed, fewer, tracing=True).run()
+        if again.broken is not None:
+            kept, outcome = fewer, again
+    return outcome
