@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.runners import launcher, spool
+from app.runners import cgroup, launcher, spool
 from app.runners.base import FailureCode, HostResult, RunResult, RunSpec, StopReason
 from app.runners.outcome import STOP_CODES, STOP_MESSAGES
 from app.runners.process import ProcessIdentity
@@ -191,7 +191,7 @@ class Prepared:
         world.say(f"engine {self.marker} begins on {', '.join(names)}")
         engine.begin()
         world.step("note the supervisor")
-        launcher._note(self.spool_dir, self._workspace, identity_of(actor.host, pid))
+        launcher._note(self.spool_dir, self._workspace, identity_of(actor.host, pid), cgroup.NO_GROUP)
         return Handle(engine)
 
     def discard(self) -> None:
@@ -249,7 +249,7 @@ def _alive() -> None:
         raise Killed
 
 
-def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path) -> Prepared:
+def prepare(spec: RunSpec, *, workspace_root: Path, spool_root: Path, limits: Any = None) -> Prepared:
     """Make the spool directory as ``launcher.prepare`` does; what may fail there fails here too."""
     world, engines = stage.world, stage.engines
     assert world is not None and engines is not None

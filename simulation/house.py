@@ -188,7 +188,7 @@ def _replace_edges(app: Flask) -> None:
     """Put the simulated edges in the place of the real ones. For the life of this process."""
     from app.core import queue, wake
     from app.jobs import engine_list, events, keeper, kinds, self_fence, tasks, watchdog, workers
-    from app.runners import launcher
+    from app.runners import cgroup, launcher
     from simulation import engine, kind, processes, threads
 
     assert keeper and tasks  # loaded, so that they get simulated time
@@ -200,10 +200,8 @@ def _replace_edges(app: Flask) -> None:
     put(workers, this_process=processes.this_process)
     put(self_fence, threading=threads)
     put(watchdog, is_alive=processes.is_alive, boot_id=processes.boot_id)
-    put(
-        launcher, is_alive=processes.is_alive, kill_marked=processes.kill_marked, census=processes.census,
-        prepare=engine.prepare,
-    )  # fmt: skip
+    put(launcher, is_alive=processes.is_alive, census=processes.census, prepare=engine.prepare)
+    put(cgroup, end_run=lambda marker, _groups: processes.kill_marked(marker), clear_empty=lambda _limits: 0)
     kinds.register(kind.SimulatedKind())
     events.run_finished.receivers.clear()
     events.run_finished.connect(kind.told, weak=False)
