@@ -14,7 +14,7 @@ from tests.support.processes import wait_until
 from tests.support.tcp_proxy import TcpProxy
 
 LINES = 40
-LEASE, FENCE = 30, 15  # seconds, in the case of the cut; 300 and 240 in the documented profile of several hosts
+LEASE, FENCE = 30, 10  # seconds, in the case of the cut; 300 and 240 in the documented profile of several hosts
 
 
 def _faketime() -> str:
@@ -69,7 +69,7 @@ def jumping_clocks(site: Site, size: Size) -> Verdict:
 
 @case(
     "R9",
-    "a worker's host cut off from the database for longer than its lease (fence 15 s, lease 30 s)",
+    "a worker's host cut off from the database for longer than its lease (fence 10 s, lease 30 s)",
     "it stops its run by itself before the lease is over; the late result is refused and kept as an audit entry",
 )
 def cut_off(site: Site, size: Size) -> Verdict:
