@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from app import create_app
 from app.core.db import db, unit_of_work
+from app.core.runtime import settings
 from app.core.tenancy import system_scope
 from app.inventory.models import Server
 from app.jobs.database_port import DatabasePort
@@ -75,7 +76,7 @@ def main(arguments: list[str]) -> int:
     with create_app().app_context():
         run_id, job_id, host = _make_run(server_id)
         port = DatabasePort()
-        claim = port.claim(run_id, Carrier(this_process(), "chaos", None))
+        claim = port.claim(run_id, Carrier(this_process(), settings().host_name, None))
         assert claim is not None
         assert port.begin(claim, PreparedRun(RunSpec(claim.run_uuid, 1, "ansible", 60, {}), {host: job_id}))
         marker = f"{claim.run_uuid}.{claim.attempt}"
