@@ -8,6 +8,7 @@ import os
 import pkgutil
 import platform
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ def rows() -> dict[str, Callable[[], Row | list[Row]]]:
 
 
 def main(names: list[str]) -> int:
-    """Measure and write; 2 for an unknown name. Rows of earlier runs that are not measured again are kept."""
+    """Measure and write; 1 when a row failed, 2 for an unknown name. Earlier rows not measured again are kept."""
     known = rows()
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -37,9 +38,15 @@ def main(names: list[str]) -> int:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
     kept = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else []
     measured: list[Row] = []
+    failed: list[str] = []
     for name in names or known:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
-        made = known[name]()
+        try:
+            made = known[name]()
+        except Exception:  # the other rows are measured all the same
+            traceback.print_exc()
+            failed.append(name)
+            continue
         for row in made if isinstance(made, list) else [made]:
             measured.append(row)
             kept = [other for other in kept if other["row"] != row["row"]]
@@ -49,7 +56,9 @@ def main(names: list[str]) -> int:
         OUTPUT.parent.mkdir(parents=True, exist_ok=True)
         OUTPUT.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
     print(table(measured))
-    return 0
+    if failed:
+        print(f"not measured: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

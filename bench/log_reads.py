@@ -58,14 +58,10 @@ def _reader(place: Ground) -> Callable[..., Any]:
     """Return a function that reads a path of the REST API with a key of person 1."""
     from flask import current_app
 
-    from app.accounts.models import User
-    from app.core.db import db, unit_of_work
-    from app.core.tenancy import system_scope
+    from app.core.actor import Role
     from tests import factories
 
-    with system_scope("bench"), unit_of_work(writes=False):
-        person = db.session.get(User, 1)
-    headers = factories.bearer(factories.make_key(person))
+    headers = factories.bearer(factories.make_key(factories.PersonMade(1, 1, "b", Role.VIEWER)))
     client = current_app.test_client()
 
     def read(path: str, **query: Any) -> Any:
