@@ -28,7 +28,7 @@ inject_facts               False: facts are reachable as ``ansible_facts`` only
 result_format              "yaml": results of tasks are printed so, over many lines; else JSON
 ansible_playbook           absolute path of the executable; default: the one beside this interpreter
 max_log_bytes              cap of each host's output, default 100 MiB (read by the supervisor)
-grace_seconds              from the polite stop to the kill, default 5 (read by the supervisor)
+grace_seconds              from the polite stop to the kill, default 4 (read by the supervisor)
 min_free_bytes             a run stops as disk_full when the spool's disk has less, default 64 MiB (supervisor)
 syntax_check               bool: only parse the playbook and what it imports; no host is touched
 engine_version             of ansible-core, for a syntax check, in which no plugin tells it

@@ -328,7 +328,7 @@ def salvage(spool_dir: Path, marker: str) -> RunResult | None:
     """
     note = _read_note(spool_dir)
     supervisor = ProcessIdentity(**note["supervisor"]) if note.get("supervisor") else None
-    deadline = time.monotonic() + 8.0  # its own grace of five seconds, and the census
+    deadline = time.monotonic() + 8.0  # its own grace of four seconds, and the census
     while supervisor is not None and is_alive(supervisor) and time.monotonic() < deadline:
         if read_result(spool_dir) is not None:
             break

@@ -36,7 +36,7 @@ from app.runners.recorder import Recorder
 from app.runners.spool import DEFAULT_MIN_FREE_BYTES, SpoolWriter, write_result
 from app.runners.workspace import Workspace
 
-DEFAULT_GRACE_SECONDS = 5.0
+DEFAULT_GRACE_SECONDS = 4.0  # with the kill and the census a run over its time is gone within five seconds
 _MAX_SPEC_BYTES = 256 * 1024 * 1024
 # Variables that would change what the engine loads or does behind our back.
 _REFUSED_PREFIXES = ("ANSIBLE_", "LD_", "PYTHON", "MILLWRIGHT_", "TF_")
