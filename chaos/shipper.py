@@ -33,7 +33,7 @@ from app.runners.base import HostResult, RunResult, RunSpec
 from app.runners.spool import SpoolWriter
 from chaos.standin import line
 
-LINES_A_KILL = 700
+LINES_A_KILL = 1_200
 BATCH = 1_000  # lines; the product's
 SHORTEST, LONGEST = 0.001, 0.1  # seconds that a shipper lives; longer where the machine is slow
 
@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> int:
             stored = _stored(run_id) - before
             midway += stored > 0
             # About every second one shall get somewhere, none far: the spool has to last for all of them.
-            longest *= 1.1 if not stored else 0.9 if stored > BATCH else 1.0
+            longest *= 1.1 if not stored else 0.8 if stored > BATCH else 1.0
         port.finish(
             claim, RunResult(0, None, "", {host: HostResult(None)}), hosts_by_job={job_id: host}, log_complete=True
         )

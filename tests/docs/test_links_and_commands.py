@@ -107,7 +107,9 @@ def test_every_setting_is_read_by_something() -> None:
     places = [*(ROOT / "app").rglob("*.py"), *ROOT.glob("*.py"), *(ROOT / "deploy").glob("*.py")]
     code = "\n".join(path.read_text(encoding="utf-8") for path in places)
     unread = [
-        name for name in Settings.model_fields if not re.search(rf"(?:settings\w*(?:\(\))?|self|config|chosen)\.{name}\b", code)
+        name
+        for name in Settings.model_fields
+        if not re.search(rf"(?:settings\w*(?:\(\))?|self|config|chosen)\.{name}\b", code)
     ]
     assert unread == []
 
