@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.core.db import in_unit_of_work
 from app.core.errors import InvalidInput
 from app.core.flask_app import current_actor
 from app.jobs import queries_workers, service_workers
@@ -59,9 +60,14 @@ def resume_dispatch() -> ResponseReturnValue:
     return redirect(url_for(".workers"))
 
 
+def _pause() -> queries_workers.Pause | None:
+    """Return the pause for a page's frame; the page of an error is made when its unit has ended, and asks nothing."""
+    return queries_workers.pause() if in_unit_of_work() else None
+
+
 def register(blueprint: Blueprint) -> None:
     """Add the page and its buttons to the blueprint of jobs, and the pause to every page."""
-    blueprint.app_context_processor(lambda: {"dispatch_pause": queries_workers.pause})
+    blueprint.app_context_processor(lambda: {"dispatch_pause": _pause})
     blueprint.get("/workers")(workers)
     blueprint.post("/workers/<int:worker_id>/drain")(drain)
     blueprint.post("/workers/<int:worker_id>/give-back")(give_back)

@@ -24,6 +24,11 @@ WITHOUT_TENANT = {
     "AuditHead": "keyed by the tenant; touched only by the audit writer",
     "SignInAttempt": "counted before anybody is known",
     "Worker": "belongs to the platform",
+    "Figure": "counts over all tenants, for /metrics",
+    "RunEnd": "counts over all tenants, for /metrics",
+    "JournalReport": "belongs to a worker's host",
+    "LostBegin": "belongs to a worker's host; names a run, whose tenant is looked up",
+    "KeeperChore": "belongs to the platform",
     "PlatformFlag": "belongs to the platform",
 }
 

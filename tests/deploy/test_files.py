@@ -42,7 +42,9 @@ def test_systemd_takes_every_unit(tmp_path: Path) -> None:
         copy.write_text(re.sub(r"/opt/millwright/\.venv/bin/\w+", "/bin/true", text), encoding="utf-8")
         copies.append(str(copy))
     done = run(analyze, "verify", "--man=no", *copies)
-    complaints = [line for line in done.stderr.splitlines() if "millwright" in line]
+    # Before systemd 254 this one is passed over, and the worker says that it cannot set limits (docs/operations.md).
+    newer = "Unknown key 'DelegateSubgroup'"
+    complaints = [line for line in done.stderr.splitlines() if "millwright" in line and newer not in line]
     assert done.returncode == 0, done.stderr
     assert complaints == []
 
