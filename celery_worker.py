@@ -8,7 +8,7 @@ from app.core.queue import celery_app
 from app.core.schema_version import require_current_schema
 from app.wiring import TASK_MODULES
 
-flask_app = create_app()
+flask_app = create_app(faces=False)
 configure_logging(flask_app.config["MILLWRIGHT_SETTINGS"])
 with flask_app.app_context():
     require_current_schema()  # a worker behind or ahead of its database refuses to start

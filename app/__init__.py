@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from config import Settings
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, faces: bool = True) -> Flask:
     """Build the Flask application in its start-up order; see ``app.wiring.build``.
 
-    ``settings`` defaults to what the environment says (``config.load_settings``).
+    ``settings`` defaults to what the environment says (``config.load_settings``). Without ``faces`` (pages and REST) it
+    is the application of a process that answers no requests.
     """
     from app.wiring import build
 
-    return build(settings)
+    return build(settings, faces=faces)

@@ -8,6 +8,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from app.core.clock import iso
+from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 
 MAX_ID = 2**31 - 1
@@ -26,15 +27,6 @@ def storable(text: str) -> None:
 
 
 NAME = (validate.Length(min=1, max=255), printable)
-
-
-class Strict(ma.Schema):
-    """Refuses what it does not know."""
-
-    class Meta:
-        """Marshmallow's options."""
-
-        unknown = ma.RAISE
 
 
 class NoQuery(Strict):
@@ -56,7 +48,7 @@ class NewKeySchema(Strict):
     expires_in_days = ma.fields.Integer(strict=False, validate=validate.Range(min=1, max=3650))
 
 
-class KeySchema(ma.Schema):
+class KeySchema(Schema):
     """A key as its owner and administrators see it; its text is nowhere."""
 
     id = ma.fields.Integer()
@@ -101,7 +93,7 @@ class KeyQuery(PageSchema):
     )
 
 
-class MeUserSchema(ma.Schema):
+class MeUserSchema(Schema):
     """The person whose key this is."""
 
     id = ma.fields.Integer()
@@ -111,21 +103,21 @@ class MeUserSchema(ma.Schema):
     version = ma.fields.Integer()
 
 
-class MeTenantSchema(ma.Schema):
+class MeTenantSchema(Schema):
     """The tenant that the key works in."""
 
     id = ma.fields.Integer()
     name = ma.fields.String()
 
 
-class MeKeySchema(ma.Schema):
+class MeKeySchema(Schema):
     """The key itself."""
 
     id = ma.fields.Integer()
     prefix = ma.fields.String()
 
 
-class MeSchema(ma.Schema):
+class MeSchema(Schema):
     """Who a key acts for, and what it may do."""
 
     user = ma.fields.Nested(MeUserSchema)
@@ -143,7 +135,7 @@ class MeEdit(Strict):
     version = ma.fields.Integer(validate=validate.Range(min=1, max=MAX_ID))
 
 
-def form_values(schema: ma.Schema, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def form_values(schema: Schema, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Load what a form sent; return (values, {}) or ({}, {field: [sentence]}). Empty fields count as left out."""
     given = {name: value for name, value in values.items() if value not in ("", [], None)}
     try:

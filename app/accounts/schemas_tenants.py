@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.accounts.models import Plan, Tenant, User
 from app.accounts.person_rules import EMAIL_LENGTH
-from app.accounts.schemas import MAX_ID, Moment, PageSchema, Strict, printable, storable
+from app.accounts.schemas import MAX_ID, Moment, PageSchema, printable, storable
+from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 
 TENANT_NAME = (validate.Length(1, 255), printable)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.accounts.models import User, UserSession
 from app.accounts.person_rules import EMAIL_LENGTH
-from app.accounts.schemas import MAX_ID, Moment, PageSchema, Strict, printable
+from app.accounts.schemas import MAX_ID, Moment, PageSchema, printable
 from app.core.actor import Role
+from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 
 PERSON_NAME = (validate.Length(max=80), printable)

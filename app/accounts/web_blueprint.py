@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, render_template, request
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 
 from app.core.errors import AppError, InvalidInput
+from app.core.schemas import Schema
 
 blueprint = Blueprint("accounts", __name__, template_folder="templates")
 

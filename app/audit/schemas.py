@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
 from app.audit.queries import AuditFilter
 from app.core.actor import Via
 from app.core.clock import iso
 from app.core.pagination import MAX_PAGE_SIZE
+from app.core.schemas import Schema, Strict
 
 OUTCOMES = ("success", "refused", "failed")
 DOORS = tuple(via.value for via in Via)
@@ -42,13 +43,8 @@ class Moment(fields.Field[datetime]):
             ) from error
 
 
-class AuditQuery(Schema):
+class AuditQuery(Strict):
     """Filters and cursor of the list; unknown ones are refused."""
-
-    class Meta:
-        """Marshmallow's options."""
-
-        unknown = RAISE
 
     resource_type = fields.String(validate=validate.Length(1, 50), metadata={"description": "For example server."})
     resource_id = fields.Integer(validate=ID, metadata={"description": "Number of the resource; needs its type."})
@@ -88,10 +84,9 @@ class AuditQuery(Schema):
 class ExportQuery(AuditQuery):
     """Filters of an export, and its form."""
 
-    class Meta:
+    class Meta(Strict.Meta):
         """Marshmallow's options."""
 
-        unknown = RAISE
         exclude = ("after", "page_size")
 
     form = fields.String(

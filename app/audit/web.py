@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 
 from app.audit import queries, service_log, state
 from app.audit.entry_rows import entry_rows, thing_label
@@ -15,6 +15,7 @@ from app.audit.queries import AuditFilter
 from app.audit.schemas import AuditQuery, ExportQuery
 from app.core.errors import InvalidInput
 from app.core.flask_app import current_actor
+from app.core.schemas import Schema
 
 blueprint = Blueprint("audit", __name__, template_folder="templates")
 

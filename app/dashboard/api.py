@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.core.db import db
 from app.core.runtime import settings
+from app.core.schemas import Schema
 from app.dashboard import health, metrics
 from app.jobs.log_tail import hub_of
 
@@ -27,14 +28,14 @@ RETRY_SECONDS = 5
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via")
 
 
-class AliveSchema(ma.Schema):
+class AliveSchema(Schema):
     """A living process."""
 
     status = ma.fields.String()
     version = ma.fields.String()
 
 
-class PartSchema(ma.Schema):
+class PartSchema(Schema):
     """One dependency; ``needed`` ones decide the answer's status."""
 
     name = ma.fields.String()
@@ -43,7 +44,7 @@ class PartSchema(ma.Schema):
     message = ma.fields.String()
 
 
-class ReadySchema(ma.Schema):
+class ReadySchema(Schema):
     """Readiness with each dependency's state."""
 
     ready = ma.fields.Boolean()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from app.core.clock import iso
+from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 from app.inventory import facts, queries, values
 from app.inventory.connection_test import trust_of
@@ -16,15 +17,6 @@ from app.inventory.models import Connection, HostKey, Server
 from app.inventory.queries import LAST_JOB_NONE, ServerFilter, TestResult
 
 ID = validate.Range(min=1, max=2**31 - 1)
-
-
-class Strict(Schema):
-    """Refuses what it does not know."""
-
-    class Meta:
-        """Marshmallow's options."""
-
-        unknown = RAISE
 
 
 def _text(maximum: int, description: str, *, minimum: int = 0, **options: Any) -> fields.String:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from app.core.schemas import Schema, Strict
 from app.inventory import values
-from app.inventory.schemas import ID, ServerQuery, Strict, to_filter
+from app.inventory.schemas import ID, ServerQuery, to_filter
 from app.inventory.service_bulk import FIELDS, MAXIMUM_SERVERS, BulkChange, BulkResult
 
 

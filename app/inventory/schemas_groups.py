@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.core.clock import iso
+from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 from app.inventory import values
 from app.inventory.models_groups import ServerGroup
 from app.inventory.queries_groups import Nesting
-from app.inventory.schemas import ID, Strict
+from app.inventory.schemas import ID
 
 VARIABLES = "At most 64 KiB, shown to everybody who sees the group. ansible_* and templates: administrators only."
 

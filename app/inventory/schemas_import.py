@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from app.core.schemas import Schema, Strict
 from app.inventory.import_report import Done, ImportReport, Row
 from app.inventory.inventory_files import MAXIMUM_BYTES
-from app.inventory.schemas import Strict
 
 EXAMPLE = "[web]\nweb[01:03].example.org ansible_user=deploy\n\n[web:vars]\nhttp_port=8080\n"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.core.clock import iso
+from app.core.schemas import Schema, Strict
 from app.inventory import credentials
 from app.inventory.models_kept import CredentialKind, ServerCredential, ServerFacts
-from app.inventory.schemas import Strict
 
 KINDS = tuple(kind.value for kind in CredentialKind)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
+from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 from app.jobs.log_queries import LINE_LIMIT
 from app.jobs.status import JobStatus
@@ -15,15 +16,6 @@ from app.runners.base import FailureCode
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 STATUSES = [status.value for status in JobStatus]
 MAX_ID = 2_147_483_647
-
-
-class Strict(Schema):
-    """Refuses what it does not know."""
-
-    class Meta:
-        """Unknown fields are errors, in bodies and in queries."""
-
-        unknown = RAISE
 
 
 class PagingQuery(Strict):

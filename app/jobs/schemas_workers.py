@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
-from app.jobs.schemas import Strict
+from app.core.schemas import Schema, Strict
 from app.jobs.service_workers import MAX_REASON
 from app.jobs.status import WorkerState
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 from app.core.yaml_gate import MAX_BYTES
 from app.playbooks.launch_options import OPTIONS, LaunchOptions, options_from
@@ -29,15 +30,6 @@ def text(minimum: int, maximum: int, **kw: Any) -> fields.String:
 def identifier(**kw: Any) -> fields.Integer:
     """Return a field for an integer primary key; text and floats are refused."""
     return fields.Integer(strict=True, validate=validate.Range(1, MAX_ID), **kw)
-
-
-class Strict(Schema):
-    """Base: unknown fields raise."""
-
-    class Meta:
-        """Refuse what is not declared."""
-
-        unknown = RAISE
 
 
 class PageQuery(Strict):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import ValidationError, fields
 
+from app.core.schemas import Schema, Strict
 from app.playbooks import adhoc
 from app.playbooks.launch_options import LaunchOptions, options_from
 from app.playbooks.schemas import NewLaunchSchema, text
@@ -21,10 +22,9 @@ def _text_or_object(value: Any) -> None:
 class AdhocLaunchSchema(NewLaunchSchema):
     """POST /adhoc-launches and the page: as a launch, with a module in place of a playbook."""
 
-    class Meta:
+    class Meta(Strict.Meta):
         """Marshmallow's options."""
 
-        unknown = RAISE
         exclude = ("playbook_id", "extra_vars", "tags", "skip_tags")
 
     module = text(1, 200, required=True, metadata={"description": "Of the allow-list.", "example": "ping"})
@@ -46,13 +46,8 @@ class AdhocModuleSchema(Schema):
     reads_only = fields.Boolean(metadata={"description": "It changes nothing and shares the servers."})
 
 
-class NoQuerySchema(Schema):
+class NoQuerySchema(Strict):
     """No query parameters."""
-
-    class Meta:
-        """Marshmallow's options."""
-
-        unknown = RAISE
 
 
 def to_adhoc_options(data: dict[str, Any]) -> LaunchOptions:

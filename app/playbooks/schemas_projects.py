@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.core.actor import Actor
+from app.core.schemas import Schema, Strict
 from app.playbooks import queries
 from app.playbooks.branch_rule import rule_of
 from app.playbooks.dependencies import Kind, State
@@ -14,7 +15,7 @@ from app.playbooks.differences import FileChange, as_unified
 from app.playbooks.models import ApprovalKind, CredentialKind, PlaybookApproval, PlaybookProject, ProjectSource
 from app.playbooks.project_source import MAX_SECRET, offered_keys
 from app.playbooks.queries_revisions import MAX_PAGE
-from app.playbooks.schemas import MAX_ID, PageQuery, Strict, text
+from app.playbooks.schemas import MAX_ID, PageQuery, text
 
 HASH = validate.Regexp(r"[0-9a-f]{64}\Z")
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.core.actor import Role
+from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 from app.jobs.models import Launch
 from app.playbooks.models_saved import GrantAct, SavedLaunch
 from app.playbooks.queries_saved import GrantRow
 from app.playbooks.saved_inputs import ASKABLE, selection_from
 from app.playbooks.saved_statistics import SavedFigures
-from app.playbooks.schemas import MAX_ID, OptionFields, PageQuery, SelectionFields, Strict, identifier, text
+from app.playbooks.schemas import MAX_ID, OptionFields, PageQuery, SelectionFields, identifier, text
 
 _ASK = fields.List(
     fields.String(validate=validate.Length(1, 120)),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from app.core.schemas import Schema, Strict
 from app.playbooks.models import ProjectSource, ProjectSync
 from app.playbooks.queries_sources import Offer
-from app.playbooks.schemas import Strict, text
+from app.playbooks.schemas import text
 from app.playbooks.schemas_projects import GitFields
 
 

@@ -35,7 +35,7 @@ def _administrator() -> Actor:
 
 def main(arguments: list[str]) -> int:
     """Issue a key or revoke one; returns the exit code."""
-    with create_app().app_context():
+    with create_app(faces=False).app_context():
         try:
             actor = _administrator()
         except StartError as error:

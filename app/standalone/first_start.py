@@ -15,7 +15,7 @@ from app import create_app
 
 def main() -> int:
     """Make the account, and what else a new platform must have."""
-    with create_app().app_context():
+    with create_app(faces=False).app_context():
         made = importlib.import_module("app.wiring").first_start()
     answer = None if made is None else {"username": made.username, "password": made.password}
     sys.stdout.write(json.dumps(answer) + "\n")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
+from app.core.schemas import Strict
 from app.core.sort_field import sort_field
-from app.jobs.schemas import MAX_ID, PagingQuery, Strict, in_our_time
+from app.jobs.schemas import MAX_ID, PagingQuery, in_our_time
 from app.tickets.acts import NOTE_LIMIT
 from app.tickets.history import EventKind
 from app.tickets.models import TicketPriority, TicketStatus

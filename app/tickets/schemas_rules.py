@@ -6,7 +6,8 @@ from typing import Any
 
 from marshmallow import fields, pre_load, validate
 
-from app.jobs.schemas import MAX_ID, Strict
+from app.core.schemas import Strict
+from app.jobs.schemas import MAX_ID
 from app.runners.base import FailureCode
 from app.tickets.models import TicketPriority
 

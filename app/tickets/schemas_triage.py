@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from app.jobs.schemas import MAX_ID, Strict, in_our_time
+from app.core.schemas import Strict
+from app.jobs.schemas import MAX_ID, in_our_time
 from app.tickets.acts import NOTE_LIMIT
 from app.tickets.service_triage import BULK_LIMIT, Act
 

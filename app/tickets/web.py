@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 
 from app.core.actor import Actor
 from app.core.clock import utc_now
@@ -17,6 +17,7 @@ from app.core.errors import InvalidInput
 from app.core.flask_app import current_actor
 from app.core.listing_export import PAGE_SIZE, export_format, export_rows
 from app.core.permissions import Permission, can, require
+from app.core.schemas import Schema
 from app.jobs.finding import recent_playbooks
 from app.tickets import listings, queries_list, service, web_rules, web_triage
 from app.tickets.linked_text import linked_text
