@@ -33,6 +33,7 @@ from tests.support.servers import DatabaseServer, NotAvailable
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("sqlite", "mariadb", "mysql")
 ACCOUNTS = ("migrator", "app", "archiver")
+TRIGGERED = "SELECT DISTINCT event_object_table FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
 
 
 @dataclass
@@ -180,11 +181,15 @@ def sqlite_reset(database: TestDatabase, template: Path) -> Callable[[], None]:
 def server_reset(database: TestDatabase) -> Callable[[], None]:
     """Return a function that empties what was filled and puts back what the migrations had inserted.
 
-    TRUNCATE fires no trigger, so the audit log does not resist; tables without rows cost nothing.
+    TRUNCATE fires no trigger, so the audit log does not resist; tables without rows cost nothing. MySQL takes 20 ms
+    for one TRUNCATE and 2 ms for a DELETE of a few rows: there, tables without a trigger are emptied that way, and
+    their numbers go on.
     """
     assert database.server is not None
     names = [name for name in tables(database) if name != VERSION_TABLE]
     server = database.server
+    kept = names if server.kind != "mysql" else _column(database, TRIGGERED)
+    emptying = {name: f"TRUNCATE TABLE `{name}`" if name in kept else f"DELETE FROM `{name}`" for name in names}
 
     def connect() -> pymysql.connections.Connection[pymysql.cursors.Cursor]:
         made = server.connect(database.name)
@@ -214,7 +219,7 @@ def server_reset(database: TestDatabase) -> Callable[[], None]:
                 return
             cursor.execute(filled)
             for (name,) in cursor.fetchall():
-                cursor.execute(f"TRUNCATE TABLE `{name}`")
+                cursor.execute(emptying[name])
             for name, (columns, rows) in seeds.items():
                 marks = ", ".join(["%s"] * len(columns))
                 listed = ", ".join(f"`{column}`" for column in columns)
