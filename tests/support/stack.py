@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -73,24 +74,34 @@ class Stack:
     def start(self) -> None:
         """Start web, one worker and one keeper; returns when the web process answers and the worker listens."""
         self.start_keeper()
-        self.start_worker()
-        self.start_web()
+        worker, web = self.launch_worker(), self._launch_web()
+        self._await_worker(worker)
+        self._await_web(web)
 
     def start_web(self) -> Process:
         """Start gunicorn and wait until it answers itself, not an orphan of one that was killed before."""
-        process = self.web = self._launch("web", platform.web_command("127.0.0.1", self.port))
+        process = self._launch_web()
+        self._await_web(process)
+        return process
 
+    def _launch_web(self) -> Process:
+        self.web = self._launch("web", platform.web_command("127.0.0.1", self.port))
+        return self.web
+
+    def _await_web(self, process: Process) -> None:
         def ready() -> bool:
             return self._alive(process) and "Booting worker" in process.output() and self.answers()
 
         wait_until(ready, timeout=60, message="the web process")
-        return process
 
     def start_worker(self) -> Process:
         """Start one more Celery worker and wait until it listens."""
         process = self.launch_worker()
-        wait_until(lambda: self._alive(process) and "ready." in process.output(), timeout=60, message="the worker")
+        self._await_worker(process)
         return process
+
+    def _await_worker(self, process: Process) -> None:
+        wait_until(lambda: self._alive(process) and "ready." in process.output(), timeout=60, message="the worker")
 
     def launch_worker(self) -> Process:
         """Start one more Celery worker without waiting for anything."""
@@ -141,7 +152,10 @@ class Stack:
         return "\n".join(parts)
 
     def stop(self) -> None:
-        """Stop everything that still runs: SIGTERM, then SIGKILL."""
+        """Stop everything that still runs: SIGTERM to all at once, then SIGKILL."""
+        for process in self._started:
+            if process.running:
+                process.kill(signal.SIGTERM)
         for process in reversed(self._started):
             process.stop(grace=10)
         for process in self.census():
