@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from app.accounts import queries_users, service_users
@@ -17,11 +16,12 @@ from app.accounts.models import ApiKey, Membership, SignInAttempt, User, UserSes
 from app.accounts.queries_users import UserFilter
 from app.audit.models import AuditEntry
 from app.core.actor import Role
-from app.core.db import db, unit_of_work
+from app.core.db import unit_of_work
 from app.core.errors import Conflict, PermissionDenied
 from app.core.tenancy import tenant_scope
 from tests import factories
 from tests.factories import PASSWORD, PersonMade, bearer
+from tests.support.sent import sent
 
 
 @pytest.fixture
@@ -229,17 +229,10 @@ def test_the_list_is_filtered_sorted_and_downloaded(app: Flask, browser: FlaskCl
 
 def test_the_list_asks_as_often_for_many_people_as_for_one(app: Flask, admin: PersonMade) -> None:
     def asked() -> int:
-        sent: list[str] = []
-
-        def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            sent.append(statement)
-
-        with app.app_context(), tenant_scope(admin.tenant_id), unit_of_work(writes=False):
-            event.listen(db.engine, "before_cursor_execute", note)
+        with app.app_context(), tenant_scope(admin.tenant_id), unit_of_work(writes=False), sent() as statements:
             page = queries_users.list_users(admin.actor, UserFilter(text="a"))
             queries_users.locked_among(admin.actor, [user.id for user in page.items])
-            event.remove(db.engine, "before_cursor_execute", note)
-        return len(sent)
+        return len(statements)
 
     few = asked()
     for _ in range(20):

@@ -13,7 +13,7 @@ import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.metrics_core import Metric
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from app import create_app
 from app.core.clock import utc_now
@@ -34,6 +34,7 @@ from config import Settings
 from tests.dashboard.exposition import lint, parse
 from tests.jobs.conftest import House
 from tests.jobs.conftest import house as house
+from tests.support.sent import sent
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "0123456789abcdef" * 3
@@ -182,19 +183,8 @@ def test_a_lease_that_grows_old_and_a_worker_that_fell_silent_show(
 @pytest.mark.usefixtures("app_context")
 def test_the_number_of_queries_does_not_grow_with_what_there_is(house: House, settings: Settings) -> None:
     def count() -> int:
-        statements: list[str] = []
-        with system_scope("test"), looking() as session:
-            engine = session.get_bind().engine
-
-            def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-                if statement.lstrip().upper().startswith("SELECT"):
-                    statements.append(statement)
-
-            event.listen(engine, "before_cursor_execute", note)
-            try:
-                metrics_read.read(session, utc_now())
-            finally:
-                event.remove(engine, "before_cursor_execute", note)
+        with system_scope("test"), looking() as session, sent("SELECT", session.get_bind().engine) as statements:
+            metrics_read.read(session, utc_now())
         return len(statements)
 
     house.launch("a")

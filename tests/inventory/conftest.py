@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Tenant, User
@@ -19,6 +19,7 @@ from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope, tenant_scope
 from app.inventory import service
 from app.inventory.models import Server
+from tests.support.sent import sent
 
 Acting = Callable[[Actor], AbstractContextManager[Session]]
 
@@ -127,18 +128,4 @@ def http(app: Flask, people: dict[str, Actor]) -> Callable[[str], FlaskClient]:
 def statements(app_context: Flask) -> Callable[[], AbstractContextManager[list[str]]]:
     """``with statements() as sent: ...`` collects the SELECTs that were sent."""
 
-    @contextmanager
-    def watch() -> Iterator[list[str]]:
-        sent: list[str] = []
-
-        def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            if statement.lstrip().upper().startswith("SELECT"):
-                sent.append(statement)
-
-        event.listen(db.engine, "before_cursor_execute", note)
-        try:
-            yield sent
-        finally:
-            event.remove(db.engine, "before_cursor_execute", note)
-
-    return watch
+    return lambda: sent("SELECT")

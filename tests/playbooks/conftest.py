@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from app.accounts.models import Tenant, User
 from app.core.actor import Actor, Role, Via
@@ -78,21 +77,6 @@ def make_house(name: str) -> House:
         return House(tenant.id, actors[Role.ADMIN], actors[Role.OPERATOR], actors[Role.VIEWER])
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that the block sends; for counting them."""
-    seen: list[str] = []
-
-    def note(*args: object) -> None:
-        seen.append(str(args[2]))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-
-
 @pytest.fixture
 def house(app_context: Flask) -> House:
     """A tenant with an admin, an operator and a viewer."""
@@ -110,4 +94,4 @@ def with_scopes(actor: Actor, *scopes: str) -> Actor:
     return replace(actor, via=Via.API_KEY, scopes=frozenset(scopes))
 
 
-__all__ = ["GOOD", "Connection", "House", "make_house", "statements", "with_scopes"]
+__all__ = ["GOOD", "Connection", "House", "make_house", "with_scopes"]

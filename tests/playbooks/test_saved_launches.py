@@ -19,7 +19,8 @@ from app.playbooks.saved_inputs import read_secrets
 from app.playbooks.saved_listing import saved_rows
 from app.playbooks.service_saved import SavedInput
 from app.playbooks.targets import Selection
-from tests.playbooks.conftest import GOOD, Connection, House, statements
+from tests.playbooks.conftest import GOOD, Connection, House
+from tests.support.sent import sent
 
 pytestmark = pytest.mark.database
 SPECS = [
@@ -330,7 +331,7 @@ def test_the_jobs_of_a_press_belong_to_who_pressed(house: House, ready: tuple[in
 
 def test_a_list_of_many_costs_as_many_statements_as_one_of_few(house: House, ready: tuple[int, int, int]) -> None:
     def cost(actor: Actor) -> int:
-        with house.unit(), statements() as seen:
+        with house.unit(), sent() as seen:
             saved_rows(actor, queries_saved.list_saved(actor, SavedFilter()).items)
             return len(seen)
 

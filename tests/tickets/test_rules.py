@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from app.core.actor import Role
 from app.core.db import db, unit_of_work
@@ -14,6 +14,7 @@ from app.core.tenancy import system_scope, tenant_scope
 from app.tickets.models import Ticket, TicketPriority
 from app.tickets.opening import open_for_run
 from app.tickets.priority import BUILT_IN, Facts, Rule, Traits, decide
+from tests.support.sent import sent
 from tests.tickets.faces import client_of
 from tests.tickets.world import FAILED, GREEN, UNREACHABLE, Outcome, World
 
@@ -171,14 +172,10 @@ def test_targets_of_the_tenant_set_the_clocks_of_new_tickets(world: World, admin
 
 def test_ten_rules_cost_a_finishing_run_no_more_queries_than_none(world: World, admin: FlaskClient) -> None:
     def cost(error: str) -> int:
-        seen = list[str]()
         finished = world.run({server: Outcome(error=error, tasks=FAILED.tasks)})
-        watch = lambda *args: seen.append(args[2])  # noqa: E731
-        event.listen(db.engine, "before_cursor_execute", watch)
-        with unit_of_work(), system_scope("test"):
+        with sent() as statements, unit_of_work(), system_scope("test"):
             open_for_run(finished)
-        event.remove(db.engine, "before_cursor_execute", watch)
-        return len(seen)
+        return len(statements)
 
     (server,) = world.servers("t1")
     cost("Connection refused")
