@@ -26,7 +26,7 @@ import pytest
 from sqlalchemy import URL, Engine, create_engine
 
 from app.core.grants import VERSION_TABLE, grant_statements
-from tests.support import servers
+from tests.support import memory, servers
 from tests.support.environment import process_environment, settings_environment
 from tests.support.servers import DatabaseServer, NotAvailable
 
@@ -319,11 +319,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    """The databases of this test worker."""
-    held = Databases(tmp_path_factory.mktemp("databases"))
+def databases() -> Iterator[Databases]:
+    """The databases of this test worker; SQLite's files are in memory, where a commit waits for no disk."""
+    held = Databases(memory.new_folder("millwright-sqlite"))
     yield held
     held.stop()
+    memory.remove(held.folder)
 
 
 @pytest.fixture
