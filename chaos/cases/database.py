@@ -79,7 +79,7 @@ def database_away(site: Site, size: Size) -> Verdict:
 )
 def commit_unknown(site: Site, size: Size) -> Verdict:
     """Web, worker and keeper reach the database through a proxy that swallows answers of COMMITs."""
-    total = size.of(150, 30)
+    total = size.of(150, 18)
     with TcpProxy("127.0.0.1", site.rig.server.port, mysql=True, seed=site.random.randrange(10**6)) as proxy:
         direct = site.platform.settings["MILLWRIGHT_DATABASE_URL"]
         site.platform.settings["MILLWRIGHT_DATABASE_URL"] = proxy.url(direct)

@@ -26,9 +26,9 @@ LEASE = 20  # seconds, in the case of a dead host; 300 by default
 )
 def kills(site: Site, size: Size) -> Verdict:
     """The storm."""
-    total, real = size.of(1_000, 60), size.of(50, 6)
+    total, real = size.of(1_000, 36), size.of(50, 4)
     site.begin(workers=size.of(3, 2))
-    servers = site.servers(size.of(200, 30))
+    servers = site.servers(size.of(200, 18))
     quick = site.stand_in(lines=LINES, pause=0.05)
     slow = site.stand_in(lines=LINES, pause=0.4)
     ansible = site.playbook(real_playbook(site.folder), engine="default")

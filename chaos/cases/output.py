@@ -96,7 +96,7 @@ def flood(site: Site, size: Size) -> Verdict:
 )
 def killed_shippers(site: Site, size: Size) -> Verdict:
     """One spool, a thousand shippers, none of which lives long."""
-    kills = size.of(1_000, 100)
+    kills = size.of(1_000, 40)
     servers = site.platform
     servers.start_keeper()
     servers.start_web()

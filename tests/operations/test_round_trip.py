@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,11 @@ def ops(stack: Stack, *arguments: str, code: int = 0) -> str:
 
 
 def stop_platform(stack: Stack) -> None:
-    for process in [stack.web, *stack.workers, *stack.keepers]:
-        if process is not None:
-            process.stop()
+    processes = [process for process in [stack.web, *stack.workers, *stack.keepers] if process is not None]
+    for process in processes:
+        process.kill(signal.SIGTERM)
+    for process in processes:
+        process.stop()
 
 
 def wipe(database: TestDatabase) -> None:
