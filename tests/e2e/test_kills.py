@@ -16,7 +16,7 @@ from tests.support.processes import Process, wait_until
 
 pytestmark = pytest.mark.stack
 mariadb = pytest.mark.parametrize("database_kind", ["mariadb"], indirect=True)
-both = pytest.mark.parametrize("database_kind", ["sqlite", "mariadb"], indirect=True)
+sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # the rig of faults has the servers
 HONEST_SECONDS = 30  # from the kill to the final status
 
 
@@ -47,7 +47,7 @@ def assert_lost(site: Site, launch: str, ledger: Path, seconds: float, who: str)
     site.say(f"kill -9 of {who}: failed/lost after {seconds:.1f} s, no process alive, {said}, 1 ticket")
 
 
-@both
+@sqlite
 def test_a_killed_worker_leaves_a_lost_job_with_a_gapless_log_and_one_ticket(site: Site, tmp_path: Path) -> None:
     stack, team, ledger = site.stack, site.team, tmp_path / "ledger"
     stack.start()

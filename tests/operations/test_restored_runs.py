@@ -14,7 +14,7 @@ from tests.support.databases import TestDatabase
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.parametrize("database_kind", ["sqlite", "mariadb"], indirect=True),
+    pytest.mark.parametrize("database_kind", ["mariadb"], indirect=True),
 ]
 QUICK = ("a", "b", "c")
 
