@@ -8,12 +8,13 @@ import multiprocessing
 import os
 import platform
 import shutil
+import signal
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulation.histories import play_piece, replay, use
+from simulation.histories import begin, close_house, play_piece, replay
 from simulation.house import House, new_folder
 from simulation.report import Summary
 
@@ -28,6 +29,7 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":
         command = [sys.executable, "-m", "simulation", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(128 + signal.SIGTERM))  # by the way of every ``finally``
     if options.replay is not None:
         return _replay(options.replay, options.without, shrink=options.shrink)
     began = time.monotonic()
@@ -69,23 +71,38 @@ def _play(options: argparse.Namespace) -> Summary:
     ]
     deadline = None if options.seconds is None else time.monotonic() + options.seconds
     folder = new_folder()
-    template = folder / "template.db"
-    House(folder=folder / "made").copy_to(template)
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(options.processes, len(pieces)), initializer=use, initargs=(template, folder)) as pool:
-        for piece in pool.imap_unordered(play_piece, pieces):
-            summary.add(piece)
-            if sys.stderr.isatty():
-                print(f"\r{summary.histories} histories, {len(summary.broken)} broken", end="", file=sys.stderr)
-            if (summary.broken and not options.keep_going) or (deadline and time.monotonic() > deadline):
-                break
-        pool.terminate()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        template = folder / "template.db"
+        House(folder=folder / "made").copy_to(template)
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(min(options.processes, len(pieces)), initializer=begin, initargs=(template, folder)) as pool:
+            for piece in pool.imap_unordered(play_piece, pieces):
+                summary.add(piece)
+                _say(summary, piece)
+                if (summary.broken and not options.keep_going) or (deadline and time.monotonic() > deadline):
+                    break
+            pool.terminate()
+            pool.join()
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return summary
 
 
+def _say(summary: Summary, piece: Summary) -> None:
+    """Tell how far it is: in one line on a terminal, else in one for each piece; what is broken at once."""
+    end = "" if sys.stderr.isatty() and not piece.broken else "\n"
+    print(f"\r{summary.histories} histories, {len(summary.broken)} broken", end=end, file=sys.stderr, flush=True)
+    for seed, what, faults in piece.broken:
+        print(f"seed {seed}: {what}\n  faults: {faults}", file=sys.stderr, flush=True)
+
+
 def _replay(seed: int, name: str | None, *, shrink: bool) -> int:
-    outcome = replay(seed, name, shrink=shrink)
+    try:
+        outcome = replay(seed, name, shrink=shrink)
+    finally:
+        close_house()
     print("\n".join(outcome.trace))
     print(f"\nseed {seed}: {outcome.broken or 'every invariant held'}")
     print("faults: " + (", ".join(map(str, outcome.faults)) or "none"))

@@ -12,8 +12,10 @@ from app.jobs.executor import execute_run
 from app.jobs.port import Carrier
 from simulation.engine import Engines
 from simulation.processes import Processes, identity_of
+from simulation.stage import stage
 from simulation.world import Actor, Host, World
 
+LOSSY_SECONDS = 60.0  # so long after the last other fault doorbells still get lost; then that fault has ended too
 AGAIN_SECONDS = 0.7  # a message that no child is free for stays in the queue
 
 
@@ -120,7 +122,8 @@ class Broker:
         world.step(f"ring {run_id}" if world.trace is not None else "")
         if self.away_until > world.now:
             return False
-        if world.rng.random() < self.drop:
+        lossy = stage.play is None or world.now < stage.play.quiet_after + LOSSY_SECONDS
+        if world.rng.random() < self.drop and lossy:
             world.say(f"the doorbell of {run_id} is lost")
             return True
         self.send(run_id)

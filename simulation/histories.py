@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.runners.process import set_parent_death_signal
 from simulation.house import House
 from simulation.play import Outcome, Play
 from simulation.report import Summary
@@ -21,6 +23,14 @@ def use(template: Path | None, folder: Path | None = None) -> None:
     """Have this process's house made from a migrated SQLite file, in a folder of somebody else's."""
     global _template, _folder
     _template, _folder = template, folder / f"{os.getpid()}" if folder else None
+
+
+def begin(template: Path, folder: Path) -> None:
+    """``use`` in a process of a pool; it leaves the terminal's interrupt to its parent and dies with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    set_parent_death_signal(signal.SIGKILL)
+    use(template, folder)
 
 
 @contextmanager
@@ -58,6 +68,8 @@ def play_many(first: int, number: int, name: str | None = None, *, stop_at_first
             summary.engines += outcome.engines
             summary.lost += outcome.lost
             summary.faults.update(fault.kind for fault in outcome.faults)
+            summary.crashes += outcome.crashes
+            summary.jobs += outcome.jobs
             if outcome.broken is not None:
                 summary.broken.append((seed, outcome.broken, ", ".join(map(str, outcome.faults))))
                 if stop_at_first or name is not None:

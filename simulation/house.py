@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,18 +13,24 @@ from typing import Any
 
 from flask import Flask
 
-from simulation import clocks, database
+from simulation import clocks, database, remember
 from simulation.stage import stage
 from simulation.world import Host
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a memory disk; the folder in it is made by mkdtemp
+PREFIX = "millwright-simulation-"
 SERVERS = ("a", "b", "c")
 LEASE_SECONDS = 20
 
 
 def new_folder() -> Path:
-    """Make a folder on the memory disk, or where temporary files lie."""
-    return Path(tempfile.mkdtemp(prefix="millwright-simulation-", dir=MEMORY if MEMORY.is_dir() else None))
+    """Make a folder on the memory disk, or where temporary files lie; remove those of processes that were killed."""
+    parent = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
+    for left in parent.glob(f"{PREFIX}*"):
+        pid = left.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
 
 
 def migrate() -> None:
@@ -187,12 +194,13 @@ def _stored() -> tuple[int, int, int, dict[int, str]] | None:
 def _replace_edges(app: Flask) -> None:
     """Put the simulated edges in the place of the real ones. For the life of this process."""
     from app.core import queue, wake
-    from app.jobs import engine_list, events, keeper, kinds, self_fence, tasks, watchdog, workers
+    from app.jobs import engine_list, events, host_load, keeper, kinds, self_fence, tasks, watchdog, workers
     from app.runners import cgroup, launcher
     from simulation import engine, kind, processes, threads
 
     assert keeper and tasks  # loaded, so that they get simulated time
     clocks.install()
+    remember.install()
     put = clocks.put
     put(wake, _quickly=lambda _act: True)
     put(queue, ring=lambda run_id: stage.broker.ring(run_id) if stage.broker else True)
@@ -201,6 +209,8 @@ def _replace_edges(app: Flask) -> None:
     put(self_fence, threading=threads)
     put(watchdog, is_alive=processes.is_alive, boot_id=processes.boot_id)
     put(launcher, is_alive=processes.is_alive, census=processes.census, prepare=engine.prepare)
+    put(host_load, psutil=processes.Machine)
+    put(cgroup, machine_memory_bytes=lambda: processes.MEMORY_BYTES, sentence=lambda _limits: "simulated")
     put(cgroup, end_run=lambda marker, _groups: processes.kill_marked(marker), clear_empty=lambda _limits: 0)
     kinds.register(kind.SimulatedKind())
     events.run_finished.receivers.clear()

@@ -68,6 +68,8 @@ def told(event: RunFinished, **_extra: object) -> None:
 
 def tell_late() -> None:
     """The keeper's chore: note the failed jobs that still wait."""
+    if stage.judge is not None and not any(job[7] for job in stage.judge.jobs.values()):
+        return
     with system_scope("late tickets"), unit_of_work(writes=False):
         due = list(db.session.scalars(select(Job.id).where(Job.ticket_due, Job.tenant_id > 0)))
     for job_id in due:

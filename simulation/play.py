@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,8 @@ class Outcome:
     seconds: float  # simulated
     engines: int
     lost: int
+    crashes: Counter[str]  # by the place in the product's code
+    jobs: Counter[str]  # by their status at the end
     trace: tuple[str, ...] = ()
 
 
@@ -115,7 +118,8 @@ class Play:
         runs = self.judge.runs.values()
         return Outcome(
             self.seed, tuple(self.used), self.world.broken, self.world.steps, self.judge.commits, self.world.now,
-            len(self.engines.all), sum(1 for run in runs if run[4] == "lost"), tuple(self.world.trace or ()),
+            len(self.engines.all), sum(1 for run in runs if run[4] == "lost"), self.world.crashes,
+            Counter(job[2] for job in self.judge.jobs.values()), tuple(self.world.trace or ()),
         )  # fmt: skip
 
     # --- who takes part
@@ -203,6 +207,9 @@ class Play:
             if chore.name == "leftover spools":
                 chore.every_seconds = 15
         keeper._own.append(Chore("late tickets", 5, kind.tell_late))
+        if self.world.now == 0 and self.rng.random() < 0.7:  # it has been there for a while
+            for chore in keeper._own:
+                chore.next_at = self.rng.random() * chore.every_seconds
 
         def work() -> None:
             try:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from app.runners.process import ProcessIdentity
 from simulation.stage import stage
 from simulation.world import Host
+
+MEMORY_BYTES = 8 << 30
+
+
+class Machine:
+    """Stands in for ``psutil`` where a worker says how its machine is."""
+
+    @staticmethod
+    def virtual_memory() -> SimpleNamespace:
+        """Half of it is free."""
+        return SimpleNamespace(total=MEMORY_BYTES, available=MEMORY_BYTES // 2)
 
 
 class Processes:

@@ -19,6 +19,8 @@ class Summary:
     lost: int = 0
     seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
+    crashes: Counter[str] = field(default_factory=Counter)  # by the place in the product's code
+    jobs: Counter[str] = field(default_factory=Counter)  # by their last status
     broken: list[tuple[int, str, str]] = field(default_factory=list)
 
     def add(self, other: Summary) -> None:
@@ -30,6 +32,8 @@ class Summary:
         self.engines += other.engines
         self.lost += other.lost
         self.faults += other.faults
+        self.crashes += other.crashes
+        self.jobs += other.jobs
         self.broken += other.broken
 
     def document(self) -> dict[str, Any]:
@@ -42,6 +46,8 @@ class Summary:
             "engines": self.engines,
             "runs_ended_as_lost": self.lost,
             "faults": dict(sorted(self.faults.items())),
+            "crashes": dict(self.crashes.most_common()),
+            "jobs": dict(sorted(self.jobs.items())),
             "seconds": round(self.seconds, 1),
             "broken": [{"seed": seed, "what": what, "faults": faults} for seed, what, faults in self.broken],
         }
@@ -51,7 +57,8 @@ class Summary:
         rate = self.histories / self.seconds if self.seconds else 0.0
         lines = [
             f"{self.histories} histories ({rate:.1f} a second), {self.steps} steps, {self.commits} commits, "
-            f"{self.engines} engines, {sum(self.faults.values())} faults, "
+            f"{self.engines} engines, {sum(self.faults.values())} faults, {sum(self.crashes.values())} crashes in "
+            f"{len(self.crashes)} places, "
             f"{self.simulated_seconds / 3600:.1f} simulated hours",
         ]
         lines += [f"seed {seed}: {what}\n  faults: {faults}" for seed, what, faults in self.broken[:20]]

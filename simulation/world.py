@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+from app.core import runtime
 from config import Settings
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -93,6 +95,7 @@ class World:
         self._timers: list[tuple[float, int, Any]] = []
         self._count = 0
         self._victims: list[Actor] = []
+        self.crashes: Counter[str] = Counter()  # where those who were killed stood in the product's code
 
     # --- what actors call
 
@@ -221,8 +224,6 @@ class World:
         self._switch(actor)
 
     def _switch(self, actor: Actor, *, kill: bool = False) -> None:
-        from app.core import runtime
-
         assert actor.greenlet is not None
         self.current = actor
         runtime.configure(actor.host.settings)
@@ -250,12 +251,27 @@ class World:
                 if actor in self.actors:
                     self.actors.remove(actor)
                 continue
+            self.crashes[_place(actor.greenlet)] += 1
             self._switch(actor, kill=True)
             if not actor.greenlet.dead:
                 raise RuntimeError(f"{actor.name} survived its own death")
 
     def end(self) -> None:
-        """Kill everybody who is left."""
+        """Kill everybody who is left; those are no crashes."""
+        crashes = self.crashes.copy()
         for actor in list(self.actors):
             self.kill(actor)
         self._bury()
+        self.crashes = crashes
+
+
+def _place(victim: greenlet) -> str:
+    """The innermost function of the engine in which an actor stands, as ``module.function``."""
+    frame: Any = victim.gr_frame
+    while frame is not None:
+        code = frame.f_code
+        if "/app/jobs/" in code.co_filename or "/app/runners/" in code.co_filename:
+            name = code.co_qualname.replace("<locals>.", "").replace(".<lambda>", "")
+            return f"{code.co_filename.rpartition('/')[2][:-3]}.{name}"
+        frame = frame.f_back
+    return "elsewhere"

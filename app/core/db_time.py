@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.schema import FetchedValue
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.expression import ColumnElement, FunctionElement
 
 from app.core.clock import utc_now
 from app.core.column_types import UTCDateTime
@@ -18,10 +18,12 @@ from app.core.db import db
 _SQLITE_NOW = "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
 
 
-class db_now(ColumnElement[datetime]):  # noqa: N801 - reads as a SQL function
+class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as a SQL function
     """The database's present moment, UTC, six digits (SQLite: three and zeros)."""
 
+    name = "db_now"
     type = UTCDateTime()
+    # Only a FunctionElement has a cache key to inherit; without one each statement with it is compiled anew.
     inherit_cache = True
 
 

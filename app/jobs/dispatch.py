@@ -18,6 +18,13 @@ from app.jobs.status import RunStatus, WorkerState
 
 RING_AGAIN = timedelta(seconds=30)  # a doorbell unanswered this long is rung again; doubling it is harmless
 SWEEP_LIMIT = 200
+_SLOTS = select(
+    select(func.sum(Worker.concurrency)).where(Worker.state == WorkerState.ONLINE).scalar_subquery(),
+    select(func.count())
+    .select_from(Run)
+    .where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
+    .scalar_subquery(),
+)
 
 
 def sweep() -> int:
@@ -43,9 +50,12 @@ def _sweep(unheard: list[int]) -> int:
         if free <= 0:
             return 0
         now = database_now()
+        waiting = db.session.scalars(_waiting(now)).all()
+        if not waiting:
+            return 0
         rung = 0
         engines = engine_list.carried_engines()
-        for run in db.session.scalars(_waiting(now)):
+        for run in waiting:
             if rung >= free:
                 break
             if engines is not None and run.engine not in engines:
@@ -93,11 +103,5 @@ def _ring(run: Run, now: datetime, unheard: list[int]) -> None:
 
 def _free_slots() -> int:
     """Return how many more runs the workers that are online could carry."""
-    capacity = db.session.scalar(select(func.sum(Worker.concurrency)).where(Worker.state == WorkerState.ONLINE)) or 0
-    busy = (
-        db.session.scalar(
-            select(func.count()).select_from(Run).where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
-        )
-        or 0
-    )
-    return int(capacity) - int(busy)
+    capacity, busy = db.session.execute(_SLOTS).one()
+    return int(capacity or 0) - int(busy)

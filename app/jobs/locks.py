@@ -20,6 +20,7 @@ from app.jobs.models import Job, Run, ServerLock
 from app.jobs.status import JobStatus, LockMode, RunStatus
 
 EXCLUSIVE_SLOT = 0
+_mine, _theirs = aliased(Job), aliased(Job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +62,20 @@ def find_blocker(run: Run, now: datetime) -> Blocker | None:
 
 
 def _older_waiter(run: Run, now: datetime) -> Blocker | None:
-    mine, theirs = aliased(Job), aliased(Job)
     aged = now - timedelta(seconds=settings().lock_ageing_seconds)
     statement = (
-        select(Run.id, theirs.server_id)
-        .join(theirs, (theirs.tenant_id == Run.tenant_id) & (theirs.run_id == Run.id))
-        .join(mine, (mine.tenant_id == theirs.tenant_id) & (mine.server_id == theirs.server_id))
+        select(Run.id, _theirs.server_id)
+        .join(_theirs, (_theirs.tenant_id == Run.tenant_id) & (_theirs.run_id == Run.id))
+        .join(_mine, (_mine.tenant_id == _theirs.tenant_id) & (_mine.server_id == _theirs.server_id))
         .where(
             Run.tenant_id == run.tenant_id,
             Run.status == RunStatus.PENDING,
             Run.id < run.id,
             Run.created_at <= aged,
             Run.cancel_requested_at.is_(None),
-            theirs.status == JobStatus.PENDING,
-            mine.run_id == run.id,
-            mine.status == JobStatus.PENDING,
+            _theirs.status == JobStatus.PENDING,
+            _mine.run_id == run.id,
+            _mine.status == JobStatus.PENDING,
         )
         .order_by(Run.id)
         .limit(1)

@@ -57,8 +57,10 @@ def report_if_wanted() -> bool:
     """Report this host's journal unless it was reported since the last restore; say whether it was."""
     with unit_of_work(writes=False):
         restored = db.session.get(PlatformFlag, RESTORED_FLAG)
+        if restored is None:
+            return False
         report = db.session.get(JournalReport, settings().host_name)
-    if restored is None or (report is not None and report.reported_at >= restored.set_at):
+    if report is not None and report.reported_at >= restored.set_at:
         return False
     report_here()
     return True

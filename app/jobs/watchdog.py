@@ -42,17 +42,33 @@ class _Carried:
     lease_seq: int
 
 
-def _carried() -> list[_Carried]:
-    statement = (
-        select(Run, Launch.uuid)
-        .join(Launch, (Launch.tenant_id == Run.tenant_id) & (Launch.id == Run.launch_id))
-        .where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
-        .order_by(Run.id)
+# Built once, and no more than is looked at: every worker and the keeper ask each second.
+_CARRIED = (
+    select(
+        Run.tenant_id,
+        Run.id,
+        Run.uuid,
+        Run.attempt,
+        Run.claim_token,
+        Launch.uuid.label("launch_uuid"),
+        Run.status,
+        Run.host_name,
+        Run.boot_id,
+        Run.executor_pid,
+        Run.executor_pid_start,
+        Run.lease_seq,
     )
+    .join(Launch, (Launch.tenant_id == Run.tenant_id) & (Launch.id == Run.launch_id))
+    .where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
+    .order_by(Run.id)
+)
+
+
+def _carried() -> list[_Carried]:
     with system_scope("watchdog"), unit_of_work(writes=False):
         return [
             _Carried(
-                claim=Claim(run.tenant_id, run.id, run.uuid, run.attempt, run.claim_token or "", launch_uuid),
+                claim=Claim(run.tenant_id, run.id, run.uuid, run.attempt, run.claim_token or "", run.launch_uuid),
                 began=run.status is RunStatus.RUNNING,
                 host_name=run.host_name or "",
                 boot_id=run.boot_id or "",
@@ -61,7 +77,7 @@ def _carried() -> list[_Carried]:
                 else None,
                 lease_seq=run.lease_seq,
             )
-            for run, launch_uuid in db.session.execute(statement)
+            for run in db.session.execute(_CARRIED)
         ]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.accounts.models import Tenant
 from app.core.db import unit_of_work
+from app.core.db_time import db_now
 from app.core.tenancy import system_scope, tenant_scope
 from app.inventory.models import Server, ServerTag
 from tests.support.statements import objection
@@ -41,6 +42,12 @@ def test_a_statement_without_a_tenant_is_objected_to(statement: str) -> None:
 )
 def test_a_statement_with_its_tenant_passes(statement: str) -> None:
     assert objection(statement) is None
+
+
+def test_statements_with_the_time_of_the_database_are_compiled_once() -> None:
+    statement = update(Server).where(Server.id == 1).values(updated_at=db_now())
+    assert statement._generate_cache_key() is not None
+    assert select(db_now())._generate_cache_key() == select(db_now())._generate_cache_key()
 
 
 @pytest.fixture

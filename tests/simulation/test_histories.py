@@ -22,8 +22,8 @@ HISTORIES = 25
 FOUND_AT = {
     "begin-mark": ("I4", 1),
     "release-locks": ("I3", 1),
-    "sweep": ("I13", 9),
-    "claim-cas": ("I1", 1),
+    "sweep": ("I13", 3),
+    "claim-cas": ("I1", 8),
 }
 SCRIPT = """
 import json, pathlib, sys
