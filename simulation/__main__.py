@@ -29,7 +29,8 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":
         command = [sys.executable, "-m", "simulation", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
-    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(128 + signal.SIGTERM))  # by the way of every ``finally``
+    for number in (signal.SIGINT, signal.SIGTERM):  # both end it with what was played until then
+        signal.signal(number, signal.default_int_handler)
     if options.replay is not None:
         return _replay(options.replay, options.without, shrink=options.shrink)
     began = time.monotonic()
@@ -66,7 +67,7 @@ def _options() -> argparse.Namespace:
 def _play(options: argparse.Namespace) -> Summary:
     summary = Summary()
     pieces = [
-        (first, min(SHARE, options.seed + options.histories - first), options.without)
+        (first, min(SHARE, options.seed + options.histories - first), options.without, not options.keep_going)
         for first in range(options.seed, options.seed + options.histories, SHARE)
     ]
     deadline = None if options.seconds is None else time.monotonic() + options.seconds

@@ -7,7 +7,7 @@ those of docs/algorithms.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from simulation.database import Outside
@@ -46,6 +46,7 @@ class Judge:
         self.servers: dict[int, str] = {}
         self.locked: list[tuple[Any, ...]] = []
         self.commits = 0
+        self.on_claim: list[Callable[[int], None]] = []  # each called once, with the next run that is claimed
 
     # --- after every COMMIT
 
@@ -80,6 +81,8 @@ class Judge:
             if old is None or old == new:
                 continue
             claimed = (old[1], new[1]) == ("pending", "claimed")
+            while claimed and self.on_claim:
+                self.on_claim.pop()(run_id)
             if new[2] != old[2] + (1 if claimed else 0) or new[2] > MAX_ATTEMPTS:
                 self._accuse("I2", f"run {run_id}: attempt {old[2]} became {new[2]} ({old[1]} to {new[1]})")
             if old[3] is not None and old[3] != new[3]:
@@ -166,12 +169,12 @@ class Judge:
         """The ledger: begun before, begun once, alone on its servers."""
         found = [run for run in self.runs.values() if run[7] == engine.run_uuid]
         run = found[0] if found else None
+        if sum(1 for other in self.engines.all if other.run_uuid == engine.run_uuid) > 1:
+            self._accuse("I5", f"a second engine starts for run {run and run[0]}")
         began = run is not None and run[3] is not None and run[2] == engine.attempt
         if run is None or not began or (run[1] != "running" and run[4] != "lost"):
             self._accuse("I4", f"engine {engine.marker} starts while its run is {run and run[:5]}")
             return
-        if sum(1 for other in self.engines.all if other.run_uuid == engine.run_uuid) > 1:
-            self._accuse("I5", f"a second engine starts for run {run[0]}")
         for other in self.engines.alive():
             if other is engine or not set(other.servers) & set(engine.servers):
                 continue
@@ -252,7 +255,7 @@ class Judge:
                 self._accuse("I14", f"job {job[0]} still waits for its ticket")
         opened = Counter(row[0] for row in self.outside.rows("SELECT value FROM platform_flags WHERE name LIKE 't:%'"))
         for job in self.jobs.values():
-            if job[2] == "failed" and opened and opened[str(job[0])] != 1:
+            if job[2] == "failed" and opened[str(job[0])] != 1:
                 self._accuse("I14", f"the failure of job {job[0]} was told {opened[str(job[0])]} times")
 
     def _chain(self) -> None:

@@ -16,6 +16,9 @@ from simulation.stage import stage
 class SimulatedTime:
     """Stands in for the module ``time``: monotonic time and sleeping are the world's."""
 
+    def __init__(self, *, is_watcher: bool) -> None:
+        self._is_watcher = is_watcher  # whether the module's pauses are those between two looks
+
     @staticmethod
     def monotonic() -> float:
         """Seconds that no clock jump touches."""
@@ -34,14 +37,13 @@ class SimulatedTime:
         world = stage.world
         return time.time() if world is None else world.wall().timestamp()
 
-    @staticmethod
-    def sleep(seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Let others go on for that long."""
         world = stage.world
         if world is None:
             time.sleep(seconds)
         else:
-            world.sleep(stage.pause(seconds) if seconds >= 1.0 else seconds * stage.slowness)
+            world.sleep(stage.pause(seconds) if self._is_watcher else seconds * stage.slowness)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(time, name)
@@ -81,11 +83,12 @@ class SimulatedUuid:
 def install() -> None:
     """Give every loaded module of the engine simulated time, names and jitter."""
     from app.core import clock, retry, table
+    from app.jobs import tasks
 
     for name, module in list(sys.modules.items()):
         is_engine = name.startswith(("app.jobs", "app.runners", "app.core.retry", "app.audit", "app.tickets"))
         if is_engine and getattr(module, "time", None) is time:
-            put(module, time=SimulatedTime())
+            put(module, time=SimulatedTime(is_watcher=name == tasks.__name__))
     put(clock, datetime=SimulatedDatetime)
     put(retry, random=SimulatedRandom())
     put(table, uuid=SimulatedUuid())

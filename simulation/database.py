@@ -17,11 +17,6 @@ from simulation.stage import stage
 from simulation.world import Actor, World
 
 GONE = "disk I/O error"  # a lost connection, in the words that app.core.retry knows from SQLite
-# What histories fill, children first. Numbers begin at 1 again each time.
-FILLED = (
-    "server_locks", "job_logs", "run_lines", "task_results", "run_tasks", "server_last_jobs", "ticket_events",
-    "ticket_jobs", "tickets", "jobs", "runs", "launches", "workers", "platform_flags", "audit_logs", "audit_heads",
-)  # fmt: skip
 
 
 class Cursor(sqlite3.Cursor):
@@ -164,8 +159,10 @@ class Outside:
         self._connection.execute("PRAGMA foreign_keys=OFF")
         # The log of changes refuses removal; histories need it to begin empty.
         self._connection.execute("DROP TRIGGER IF EXISTS tr_audit_logs_no_delete")
-        known = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        self._filled = [name for name in FILLED if name in known]
+        run = self._connection.execute
+        known = [row[0] for row in run("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        # What histories fill: all that is empty before the first one. Numbers begin at 1 again each time.
+        self._filled = [name for name in known if run(f"SELECT NOT EXISTS (SELECT 1 FROM {name})").fetchone()[0]]  # noqa: S608
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
@@ -194,5 +191,5 @@ class Outside:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         for name in self._filled:
-            run(f"DELETE FROM {name}")  # noqa: S608 - names of FILLED
+            run(f"DELETE FROM {name}")  # noqa: S608 - names of tables
         run("COMMIT")

@@ -17,10 +17,10 @@ from app.runners.base import FailureCode, HostResult, RunResult, RunSpec, StopRe
 from app.runners.outcome import STOP_CODES, STOP_MESSAGES
 from app.runners.process import ProcessIdentity
 from app.runners.workspace import WorkspaceError
-from simulation.processes import Processes, identity_of
+from simulation.processes import Processes, identity_of, kill_marked
 from simulation.script import Script, write_script
 from simulation.stage import stage
-from simulation.world import Actor, Host, Killed, World
+from simulation.world import THAW_SECONDS, Actor, Host, Killed, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Engine:
     written: int = 0  # whole records in the spool
     wanted: StopReason | None = None
     was_killed: bool = False
+    is_supervised: bool = True
     _fd: int = -1
     _torn: bytes = b""
     _ended: bool = False
@@ -65,10 +66,10 @@ class Engine:
         self.world.after(self.script.pauses[0], self._write_on)
 
     def _write_on(self) -> None:
-        if not self.is_alive:
+        if not self.is_alive or not self.is_supervised:
             return
         if self.host.stalled_until > self.world.now:
-            self.world.after(self.host.stalled_until - self.world.now, self._write_on)
+            self.world.after(min(self.host.stalled_until - self.world.now, THAW_SECONDS), self._write_on)
             return
         script = self.script
         if self._torn:
@@ -124,6 +125,13 @@ class Engine:
             self.world.say(f"engine {self.marker} is killed ({why})")
             self.was_killed = True
             self._over()
+
+    def lose_supervisor(self) -> None:
+        """Kill -9 of the supervisor alone: what it started goes on, writes nothing more and ends by nothing."""
+        self.world.say(f"the supervisor of {self.marker} is killed, its processes live")
+        self.is_supervised = False
+        self.was_killed = True
+        self.host.alive.discard(self.pid)
 
     def _over(self) -> None:
         self.is_alive = False
@@ -210,9 +218,15 @@ class Handle:
         self.marker = engine.marker
 
     def poll(self) -> bool:
-        """Whether the run has ended."""
+        """Whether the run has ended; what a dead supervisor has left is ended here, as ``launcher`` does."""
         _alive()
-        return not self._engine.is_alive
+        if not self._engine.is_alive:
+            return True
+        if self._engine.is_supervised:
+            return False
+        if spool.read_result(self.spool_dir) is None:
+            kill_marked(self.marker)
+        return True
 
     @property
     def spool_path(self) -> Path:

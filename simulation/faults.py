@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simulation.play import Play
+    from simulation.world import Host
 
+SOON = (0.0, 0.001, 0.002, 0.004, 0.006, 0.01)  # seconds; from claim to begin it takes about 0.01
+FROZEN_SECONDS = 90.0  # long enough for a keeper that looks seldom
+NEED_TWO = {"host_gone", "left_behind"}  # kinds that need a second worker, and a keeper on a machine of its own
 LENGTHS = (0.2, 1.5, 5.0, 40.0)  # seconds; the longest is twice the lease
 
 
@@ -78,10 +82,14 @@ def kill_keeper(fault: Fault, play: Play) -> None:
 
 
 def kill_supervisor(fault: Fault, play: Play) -> None:
-    """Kill -9 of an engine with everything that it started."""
+    """Kill -9 of an engine's supervisor; in every second case what it started lives on."""
     alive = play.engines.alive()
     if alive:
-        alive[fault.pick(len(alive))].kill("fault")
+        engine = alive[fault.pick(len(alive))]
+        if fault.pick(2):
+            engine.kill("fault")
+        else:
+            engine.lose_supervisor()
 
 
 def kill_web(fault: Fault, play: Play) -> None:
@@ -99,6 +107,49 @@ def host_dies(fault: Fault, play: Play) -> None:
         shutil.rmtree(host.settings.spool_root, ignore_errors=True)
         play.world.say(f"the spools of {host.name} are gone")
     _until(fault, play)
+
+
+def host_gone(fault: Fault, play: Play) -> None:
+    """A machine with a worker dies and never comes back; the other one stays."""
+    if all(host.up for host in play.hosts):
+        play.host_dies(play.hosts[_host(fault, play)], again_after=None)
+
+
+def left_behind(fault: Fault, play: Play) -> None:
+    """The machine of the next one who has claimed a run freezes soon, and goes on when another has claimed it too.
+
+    When nobody does (it had begun, or was cancelled), it goes on after the longest time.
+    """
+
+    def freeze(run_id: int) -> None:
+        for actor in play.carriers(run_id):
+            host, began = actor.host, play.world.now
+            play.world.say(f"{host.name} freezes, {actor.name} is left behind")
+            host.stalled_until = began + FROZEN_SECONDS
+            host.away.append((began, host.stalled_until))
+            play.quiet_after = max(play.quiet_after, host.stalled_until)
+
+            def thaw(claimed: int, host: Host = host, began: float = began) -> None:
+                if claimed != run_id:
+                    play.when_claimed(0.0, thaw)
+                    return
+                host.stalled_until = play.quiet_after = play.world.now
+                host.away.append((began, play.world.now))
+
+            play.when_claimed(SOON[fault.pick(7) % len(SOON)], thaw)
+
+    play.when_claimed(SOON[fault.pick(len(SOON))], freeze)
+
+
+def cancelled_while_claimed(fault: Fault, play: Play) -> None:
+    """A person cancels the next run that is claimed, before it begins or about then; its executor may be killed."""
+
+    def cancel(run_id: int) -> None:
+        play.cancel_run(run_id)
+        if fault.pick(3):
+            play.world.promptly(SOON[fault.pick(7) % len(SOON)] * 2, lambda: play.kill_carrier(run_id))
+
+    play.when_claimed(SOON[fault.pick(len(SOON))], cancel)
 
 
 def database_away(fault: Fault, play: Play) -> None:
@@ -161,7 +212,7 @@ def drain_worker(fault: Fault, play: Play) -> None:
 def preparation_fails(fault: Fault, play: Play) -> None:
     """The next preparations or starts of an engine fail."""
     kind = ("disk", "broken", "error", "start")[fault.pick(4)]
-    play.engines.prepare_fails += [kind] * (1, 1, 6)[fault.pick(3)]
+    play.engines.prepare_fails += [kind] * (1, 2, 8)[fault.pick(7) % 3]
 
 
 def tickets_fail(fault: Fault, play: Play) -> None:
@@ -172,7 +223,8 @@ def tickets_fail(fault: Fault, play: Play) -> None:
 KINDS: dict[str, Callable[[Fault, Play], None]] = {
     function.__name__: function
     for function in (
-        kill_executor, kill_worker, kill_keeper, kill_supervisor, kill_web, host_dies, database_away, host_cut_off,
+        kill_executor, kill_worker, kill_keeper, kill_supervisor, kill_web, host_dies, host_gone, left_behind,
+        cancelled_while_claimed, database_away, host_cut_off,
         host_freezes, connection_lost, commit_unknown, commit_refused, clock_jumps, broker_away, forged_doorbells,
         drain_worker, preparation_fails, tickets_fail,
     )

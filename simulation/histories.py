@@ -72,14 +72,15 @@ def play_many(first: int, number: int, name: str | None = None, *, stop_at_first
             summary.jobs += outcome.jobs
             if outcome.broken is not None:
                 summary.broken.append((seed, outcome.broken, ", ".join(map(str, outcome.faults))))
-                if stop_at_first or name is not None:
+                if stop_at_first:
                     break
     return summary
 
 
-def play_piece(piece: tuple[int, int, str | None]) -> Summary:
+def play_piece(piece: tuple[int, int, str | None, bool]) -> Summary:
     """``play_many`` for a pool of processes."""
-    return play_many(*piece)
+    first, number, name, stop_at_first = piece
+    return play_many(first, number, name, stop_at_first=stop_at_first)
 
 
 def replay(seed: int, name: str | None = None, *, shrink: bool = False) -> Outcome:

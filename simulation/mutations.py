@@ -10,12 +10,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
+from sqlalchemy import update
+
+from app.core.db import db
 from app.core.retry import retrying
 from app.jobs import closing, database_port, dispatch, executor, locks, log_sink, watchdog
-from app.jobs.models import Run
+from app.jobs.models import Job, Run
 from app.jobs.port import Claim
 from app.jobs.status import RUN_TRANSITIONS, RunStatus
-from app.runners import launcher
+from app.runners import launcher, spool
+from app.runners.base import FailureCode, RunResult
+from simulation import engine
 from simulation.house import House
 
 Patches = list[Any]
@@ -176,11 +181,45 @@ def cancel_on_release(_house: House) -> Patches:
     return [mock.patch.object(database_port, "transition", forgetful)]
 
 
+def attempts(_house: House) -> Patches:
+    """A run that cannot be started is tried nine times."""
+    return [mock.patch.object(module, "MAX_ATTEMPTS", 9) for module in (database_port, dispatch)]
+
+
+def line_ranges(_house: House) -> Patches:
+    """A shipper that goes on after another does not ask which lines of a task are stored already."""
+    return [mock.patch.object(Port, "line_range", lambda *_arguments: None)]
+
+
+def wait_for_end(_house: House) -> Patches:
+    """A run that is asked to stop ends at once; its engine ends when it likes."""
+    poll = engine.Handle.poll
+    stopped = RunResult(None, FailureCode.CANCELLED, "Cancelled.")
+    return [
+        mock.patch.object(engine.Handle, "poll", lambda self: self._engine.wanted is not None or poll(self)),
+        mock.patch.object(engine.Handle, "result", lambda self: spool.read_result(self.spool_dir) or stopped),
+        mock.patch.object(engine.Handle, "close", lambda _self: None),
+    ]
+
+
+def ticket_due(_house: House) -> Patches:
+    """Failed jobs whose ticket could not be opened are not marked for the keeper."""
+    announce = closing._announce
+
+    def forgetful(run: Run, *rest: Any) -> None:
+        mine = (Job.tenant_id == run.tenant_id, Job.run_id == run.id)
+        db.session.execute(update(Job).where(*mine).values(ticket_due=False))
+        announce(run, *rest)
+
+    return [mock.patch.object(closing, "_announce", forgetful)]
+
+
 MUTATIONS: dict[str, Callable[[House], Patches]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         claim_cas, unique_index, begin_mark, fence, ship_cas, salvage_before_final, census, local_watchdog, lease,
-        forget, sweep, release_locks, finish_cas, torn_lines, claim_answer, patience, cancel_on_release,
+        forget, sweep, release_locks, finish_cas, torn_lines, claim_answer, patience, cancel_on_release, line_ranges,
+        wait_for_end, ticket_due, attempts,
     )
 }  # fmt: skip
 

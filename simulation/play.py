@@ -126,9 +126,10 @@ class Play:
 
     def _set_up(self) -> None:
         small = self.rng.random() < 0.7  # most histories are small, so that many fit into an hour
-        for worker in self.workers[: 1 if small else 2]:
+        apart = any(fault.kind in faults.NEED_TWO for fault in self.faults)
+        for worker in self.workers[: 1 if small and not apart else 2]:
             worker.start()
-        keeper_hosts = [self.house.new_host("k")] if self.rng.random() < 0.4 else [self.hosts[0]]
+        keeper_hosts = [self.house.new_host("k")] if self.rng.random() < 0.4 or apart else [self.hosts[0]]
         if self.rng.random() < (0.1 if small else 0.5):
             keeper_hosts.append(self.hosts[1])
         for number, host in enumerate(keeper_hosts):
@@ -231,8 +232,8 @@ class Play:
             self.keepers[number] = host, None
             self.world.after(again_after, lambda: self.start_keeper(number))
 
-    def host_dies(self, host: Host, again_after: float) -> None:
-        """Every process of a host is gone; it boots again later."""
+    def host_dies(self, host: Host, again_after: float | None) -> None:
+        """Every process of a host is gone; it boots again later, or never."""
         if not host.up:
             return
         host.up = False
@@ -257,7 +258,34 @@ class Play:
             for number in range(len(self.keepers)):
                 self.start_keeper(number)
 
-        self.world.after(again_after, boot)
+        if again_after is not None:
+            self.world.after(again_after, boot)
+
+    def when_claimed(self, seconds: float, act: Callable[[int], None]) -> None:
+        """Call ``act`` with the next run that is claimed, so long after its claim is committed."""
+        self.judge.on_claim.append(lambda run_id: self.world.promptly(seconds, lambda: act(run_id)))
+
+    def carriers(self, run_id: int) -> list[Actor]:
+        """Who carries a run and lives."""
+        return [actor for actor in self.world.actors if actor.run_id == run_id and not actor.dead]
+
+    def kill_carrier(self, run_id: int) -> None:
+        """Kill -9 of the pool child that carries a run."""
+        carriers = self.carriers(run_id)
+        for worker in self.workers:
+            for child in worker.children:
+                if child.actor in carriers:
+                    worker.kill_child(child)
+
+    def cancel_run(self, run_id: int) -> None:
+        """A person cancels the launch of a run now."""
+        launch_id = self.judge.runs[run_id][8]
+
+        def act(_choices: random.Random) -> None:
+            found = db.session.scalar(db.select(Launch.uuid).where(Launch.id == launch_id))
+            service.cancel_launch(self._person(), found)
+
+        self._request(0.0, "web cancel claimed", act)
 
     def drain(self, worker: Worker) -> None:
         """TERM: it takes nothing new, its runs get some seconds, then it ends and starts anew."""
@@ -309,6 +337,8 @@ class Play:
         due = any(job[7] for job in self.judge.jobs.values())
         if busy or due:
             if world.now > self.quiet_after + PATIENCE + 60:
+                for engine in self.engines.alive():
+                    world.accuse(f"I11: engine {engine.marker} outlived its run")
                 world.accuse(f"I13: final, and still at work: {[actor.name for actor in world.actors]}, due: {due}")
             return False
         return True

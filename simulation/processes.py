@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
+from typing import Any
 
 from app.runners.process import ProcessIdentity
 from simulation.stage import stage
@@ -12,12 +14,25 @@ MEMORY_BYTES = 8 << 30
 
 
 class Machine:
-    """Stands in for ``psutil`` where a worker says how its machine is."""
+    """Stands in for ``psutil`` and ``os`` where a worker says how its machine is: always the same."""
 
     @staticmethod
     def virtual_memory() -> SimpleNamespace:
         """Half of it is free."""
         return SimpleNamespace(total=MEMORY_BYTES, available=MEMORY_BYTES // 2)
+
+    @staticmethod
+    def statvfs(_path: object) -> SimpleNamespace:
+        """Half of it is free."""
+        return SimpleNamespace(f_blocks=1 << 20, f_bavail=1 << 19, f_frsize=4096)
+
+    @staticmethod
+    def getloadavg() -> tuple[float, float, float]:
+        """Nothing to do."""
+        return 0.0, 0.0, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
 
 
 class Processes:

@@ -62,7 +62,12 @@ class Summary:
             f"{self.simulated_seconds / 3600:.1f} simulated hours",
         ]
         lines += [f"seed {seed}: {what}\n  faults: {faults}" for seed, what, faults in self.broken[:20]]
-        lines.append("every invariant held" if not self.broken else f"{len(self.broken)} histories broke an invariant")
+        if self.broken:
+            found = Counter(what.partition(":")[0] for _seed, what, _faults in self.broken)
+            kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.items()))
+            lines.append(f"{len(self.broken)} histories broke an invariant: {kinds}")
+        else:
+            lines.append("every invariant held")
         if self.broken:
             lines.append(f"replay one: python -m simulation --replay {self.broken[0][0]}")
         return "\n".join(lines)

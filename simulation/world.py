@@ -7,6 +7,7 @@ are called at the edges (statement, spool, doorbell, process). So a history is a
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from app.core import runtime
 from config import Settings
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+THAW_SECONDS = 0.5  # so often a frozen machine is looked at: it may go on sooner than was said
 STEP_SECONDS = 0.0005  # what a statement or another step costs
 
 
@@ -89,6 +91,7 @@ class World:
         self.trace: list[str] | None = [] if tracing else None
         self.on_step: Callable[[], None] = lambda: None  # asked by the scheduler when ``fault_at`` is reached
         self.fault_at = 1 << 60
+        self.urgent_at = math.inf  # an event then has to come between two statements of whoever goes on
         self._main = getcurrent()
         self._ready: list[Actor] = []
         self._waiting: list[Actor] = []
@@ -110,7 +113,7 @@ class World:
         self.now += STEP_SECONDS
         if self.trace is not None:
             self.say(what)
-        if self.steps >= self.fault_at or self.rng.random() < self.switchiness:
+        if self.steps >= self.fault_at or self.now >= self.urgent_at or self.rng.random() < self.switchiness:
             self._ready.append(actor)
             self._give_way()
 
@@ -163,6 +166,11 @@ class World:
         """Call ``event`` from the scheduler once that much time has passed."""
         self._at(self.now + seconds, event)
 
+    def promptly(self, seconds: float, event: Callable[[], None]) -> None:
+        """As ``after``, and whoever goes on then gives way for it."""
+        self.after(seconds, event)
+        self.urgent_at = min(self.urgent_at, self.now + seconds)
+
     def _at(self, moment: float, what: Any) -> None:
         self._count += 1
         heapq.heappush(self._timers, (moment, self._count, what))
@@ -200,6 +208,8 @@ class World:
                     self._ready.append(what)
                 else:
                     what()
+            if self.now >= self.urgent_at:
+                self.urgent_at = math.inf
             if self.steps >= self.fault_at:
                 self.on_step()
             if self._victims:
@@ -219,7 +229,7 @@ class World:
         stalled = actor.host.stalled_until
         if stalled > self.now and (self.writer is None or self.writer.actor is not actor):
             # Whoever holds the write lock goes on: frozen with it, one machine would hold up all on SQLite.
-            self._at(stalled, actor)
+            self._at(min(stalled, self.now + THAW_SECONDS), actor)
             return
         self._switch(actor)
 

@@ -23,7 +23,18 @@ FOUND_AT = {
     "begin-mark": ("I4", 1),
     "release-locks": ("I3", 1),
     "sweep": ("I13", 3),
-    "claim-cas": ("I1", 8),
+    "claim-cas": ("I1", 14),
+    "cancel-on-release": ("I13", 13),
+    "wait-for-end": ("I6", 14),
+    "finish-cas": ("I10", 102),
+    "ticket-due": ("I14", 29),
+    "fence": ("I5", 51),
+    "line-ranges": ("I9", 64),
+    "salvage-before-final": ("I8", 64),
+    "local-watchdog": ("I13", 97),
+    "lease": ("I13", 181),
+    "torn-lines": ("I7", 1),
+    "attempts": ("I2", 197),
 }
 SCRIPT = """
 import json, pathlib, sys
@@ -31,7 +42,7 @@ from simulation.histories import close_house, play_many, use
 use(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
 try:
     for first, number, without in json.loads(sys.argv[3]):
-        print(json.dumps(play_many(first, number, without).document()), flush=True)
+        print(json.dumps(play_many(first, number, without, stop_at_first=without is not None).document()), flush=True)
 finally:
     close_house()
 """
@@ -39,11 +50,11 @@ finally:
 
 @pytest.fixture(scope="module")
 def played(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
-    """What the simulation says: of HISTORIES, of three of them twice, of five without each mechanism."""
+    """What the simulation says: of HISTORIES, of three of them twice, of one without each mechanism."""
     database = databases.migrated("sqlite")
     assert database.path is not None
     wanted: list[tuple[int, int, str | None]] = [(1, HISTORIES, None), (7, 3, None), (7, 3, None)]
-    wanted += [(seed, 5, name) for name, (_invariant, seed) in FOUND_AT.items()]
+    wanted += [(seed, 1, name) for name, (_invariant, seed) in FOUND_AT.items()]
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(database.path), str(tmp_path_factory.mktemp("play")), json.dumps(wanted)],
