@@ -40,6 +40,7 @@ MEBIBYTE = 1_048_576
 # An answer that is being asked for is waited for this long, then the database counts as hanging: with the time of
 # the asking itself, nobody waits two seconds.
 SHARED_SECONDS = 0.9
+PROBE_KEY = "millwright:probe"  # written by whoever asks for Redis's state; gone a minute later
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,17 @@ def _asked(name: str, ask: Callable[[], str | None]) -> Part:
 
 
 def ask_redis() -> str | None:
-    """Return None when Redis answers a ping; redis.RedisError or OSError otherwise. Waits 0.3 s at most."""
+    """Return None when Redis takes a write, else why it takes none; redis.RedisError or OSError when it is not there.
+
+    Waits 0.3 s at most for each answer. A Redis whose disk is full, or that has lost its replicas, answers a ping and
+    refuses doorbells.
+    """
     client = wake.connect()
     try:
-        client.ping()
+        client.set(PROBE_KEY, b"1", ex=60)
+    except redis.ResponseError as error:
+        log.warning("redis refuses writes: %s", error)
+        return f"refuses writes ({type(error).__name__}); launches are taken and start when it writes again"
     finally:
         client.close()
     return None

@@ -67,10 +67,10 @@ def health(actor: Actor, workers: Sequence[queries_workers.WorkerRow], counts: q
 
 def _redis() -> Part:
     try:
-        ask_redis()
+        problem = ask_redis()
     except (RedisError, OSError):
-        return Part("Redis", "degraded", "does not answer: new runs and live lines come later than usual")
-    return Part("Redis", "healthy", "answers")
+        problem = "does not answer: new runs and live lines come later than usual"
+    return Part("Redis", "degraded" if problem else "healthy", problem or "answers")
 
 
 def _workers(workers: Sequence[queries_workers.WorkerRow], counts: queries.Counts) -> Part:

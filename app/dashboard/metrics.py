@@ -60,8 +60,7 @@ def _look() -> Seen:
         snapshot = database_seconds = None
     try:
         began = time.monotonic()
-        ask_redis()
-        redis_seconds = time.monotonic() - began
+        redis_seconds = time.monotonic() - began if ask_redis() is None else None
     except (redis.RedisError, OSError):
         redis_seconds = None
     return Seen(snapshot, database_seconds, redis_seconds)

@@ -16,8 +16,10 @@ from app.jobs.database_port import MAX_ATTEMPTS, PAUSED_FLAG, may_start_at
 from app.jobs.models import PlatformFlag, Run, Worker
 from app.jobs.status import RunStatus, WorkerState
 
-RING_AGAIN = timedelta(seconds=30)  # a doorbell unanswered this long is rung again; doubling it is harmless
+RING_AGAIN = timedelta(seconds=10)  # a doorbell unanswered this long is rung again; doubling it is harmless
 SWEEP_LIMIT = 200
+UNHEARD_FLAG = "doorbells_unheard"  # set by each sweep that Redis took no doorbell from, once a second; never removed
+UNHEARD_SECONDS = 10  # older than this it tells of the past
 _SLOTS = select(
     select(func.sum(Worker.concurrency)).where(Worker.state == WorkerState.ONLINE).scalar_subquery(),
     select(func.count())
@@ -32,7 +34,8 @@ def sweep() -> int:
     unheard: list[int] = []
     rung = _sweep(unheard)
     if unheard:  # no broker: nobody was rung, so the next sweep may try again at once
-        with system_scope("dispatch sweep"), unit_of_work():
+        with system_scope("dispatch sweep"), unit_of_work() as session:
+            session.merge(PlatformFlag(name=UNHEARD_FLAG, value=str(len(unheard)), set_at=database_now()))
             db.session.execute(
                 update(Run)
                 .where(Run.id.in_(unheard), Run.tenant_id > 0, Run.status == RunStatus.PENDING)

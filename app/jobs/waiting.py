@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import func, select
 
 from app.accounts.models import Tenant
@@ -11,12 +13,13 @@ from app.core.tenancy import system_scope
 from app.inventory.models import Server
 from app.jobs import engine_list, locks
 from app.jobs.database_port import PAUSED_FLAG
+from app.jobs.dispatch import UNHEARD_FLAG, UNHEARD_SECONDS
 from app.jobs.models import Launch, PlatformFlag, Run, Worker
 from app.jobs.status import RunStatus, WorkerState
 
 
 def waiting_because(run: Run) -> str | None:
-    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 9 queries)."""
+    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 10 queries)."""
     if run.status is RunStatus.CLAIMED:
         return "A worker has taken it and prepares it."
     if run.status is not RunStatus.PENDING:
@@ -46,6 +49,11 @@ def waiting_because(run: Run) -> str | None:
     refusing = _refusing()
     if refusing is not None:
         return refusing
+    unheard = db.session.get(PlatformFlag, UNHEARD_FLAG)
+    if unheard is not None and unheard.set_at > now - timedelta(seconds=UNHEARD_SECONDS):
+        return (
+            "Redis takes no messages, so no worker hears of it. It starts by itself once Redis takes them again."
+        )
     return _queued(run, int(online[0][1]))
 
 

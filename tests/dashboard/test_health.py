@@ -119,6 +119,18 @@ def test_a_database_that_takes_connections_and_hangs_is_503_within_two_seconds_f
     assert max(seconds for _status, seconds in took) <= 2.5  # two seconds, and a busy machine
 
 
+def test_a_redis_that_answers_and_refuses_writes_is_said(
+    app: Flask, client: FlaskClient, redis_server: RedisServer
+) -> None:
+    settings: Settings = app.config["MILLWRIGHT_SETTINGS"]
+    watched = create_app(settings.model_copy(update={"redis_url": redis_server.url})).test_client()
+    assert parts(watched, 200)["redis"]["ok"]
+    redis_server.refuse_writes(True)
+    assert parts(watched, 200)["redis"]["message"].startswith("refuses writes (")
+    redis_server.refuse_writes(False)
+    assert parts(watched, 200)["redis"]["ok"]
+
+
 def test_a_redis_that_hangs_is_said_and_does_not_take_the_platform_out_of_service(
     app: Flask, client: FlaskClient, redis_server: RedisServer, make_settings: Callable[..., Settings]
 ) -> None:

@@ -40,9 +40,15 @@ def test_without_redis_launches_are_taken_pages_work_and_tails_go_on(site: Site,
     stack, team, ledger = site.stack, site.team, tmp_path / "ledger"
     stack.start()
     gate = tmp_path / "gate"
-    local, other = team.add_local("local"), team.add_local("other")
+    local, other, third = (team.add_local(name) for name in ("local", "other", "third"))
     slow = team.launch(team.upload("Slow", counting(ledger, steps=15, then=f"[ -e {gate} ] || sleep .3")), [local])
     site.lines_at_least(slow, 3)
+    stack.redis.refuse_writes(True)  # a full disk, say: it answers, and takes no doorbell
+    refused = team.launch(team.upload("Refused", counting(tmp_path / "refused", steps=2)), [third])
+    said = "Redis takes no messages"
+    site.until(lambda: (team.jobs(refused)["third"]["waiting_because"] or "").startswith(said), "the reason", 30)
+    stack.redis.refuse_writes(False)
+    assert team.finished(refused)["status"] == "success"
     stack.redis.stop()
 
     waiting = team.launch(team.upload("Later", counting(tmp_path / "later", steps=2)), [other])

@@ -117,6 +117,18 @@ def test_waiting_says_that_the_only_worker_has_no_disk_left(house: House) -> Non
     )
 
 
+def test_waiting_says_that_redis_takes_no_doorbells_while_that_is_so(house: House) -> None:
+    uuid = house.launch("a")
+    online(house)
+    assert why(house, uuid) == "It is about to start."
+    house.write(lambda: db.session.execute(update(Run).values(dispatched_at=None)))
+    assert dispatch.sweep() == 0  # nobody listens where these tests' Redis should be
+    assert (why(house, uuid) or "").startswith("Redis takes no messages")
+    old = database_now() - timedelta(seconds=60)
+    house.write(lambda: db.session.execute(update(PlatformFlag).values(set_at=old)))
+    assert why(house, uuid) == "It is about to start."
+
+
 def test_a_paused_dispatch_claims_and_rings_nothing_and_says_so(house: House, settings: Settings) -> None:
     uuid = house.launch("a")
     online(house)

@@ -82,6 +82,14 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    def refuse_writes(self, refuse: bool) -> None:
+        """Make it answer reads and refuse writes, as one whose disk is full does; or end that."""
+        client = self.client()
+        try:
+            client.config_set("min-replicas-to-write", int(refuse))  # it has none
+        finally:
+            client.close()
+
     def freeze(self) -> None:
         """Make it hang."""
         self.process.kill(signal.SIGSTOP)
