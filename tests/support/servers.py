@@ -85,7 +85,9 @@ class DatabaseServer:
 
     def restart(self) -> None:
         """Start it again after its end, with the same data, port and options; returns when it answers."""
-        argv = [str(word) for word in self.process.popen.args if not str(word).startswith("--init-file=")]
+        began_with = self.process.popen.args
+        assert isinstance(began_with, list)
+        argv = [str(word) for word in began_with if not str(word).startswith("--init-file=")]
         log = self.process.log
         self.process = start(argv, name=self.process.name, log=log, user=self.account, chroot=self.chroot)
         _await_ready(self)

@@ -158,9 +158,9 @@ class Stack:
                 process.kill(signal.SIGTERM)
         for process in reversed(self._started):
             process.stop(grace=10)
-        for process in self.census():
+        for left in self.census():
             try:
-                process.kill()
+                left.kill()
             except psutil.NoSuchProcess:
                 continue
         wait_until(lambda: not self.census(), message="the end of every process of the stack")
