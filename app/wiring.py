@@ -223,7 +223,8 @@ def build(settings: Settings | None = None, *, faces: bool = True) -> Flask:
     login_manager.init_app(app)
     csrf.init_app(app)
     limiter.init_app(app)
-    api.init_app(app)
+    if faces:
+        api.init_app(app)  # its document is this process's last application's
     init_error_pages(app)
     app.unitless_endpoints = STREAMS
     connect_subscribers()
