@@ -11,7 +11,7 @@ from app.core.db import db
 from app.core.db_time import database_now
 from app.jobs import dispatch
 from app.jobs.database_port import DatabasePort
-from app.jobs.models import PlatformFlag, Run, Worker
+from app.jobs.models import Launch, PlatformFlag, Run, Worker
 from app.jobs.port import Carrier, Claim
 from app.jobs.status import LockMode, WorkerState
 from app.jobs.waiting import waiting_because
@@ -96,7 +96,8 @@ def test_waiting_says_who_is_in_the_way(house: House, settings: Settings) -> Non
     assert "No worker is online" in (why(house, second) or "")
     online(house, slots=2)
     assert claim(house, settings, first) is not None
-    assert why(house, second) == "a is in use by launch #1 (Test playbook)."
+    number = house.read(lambda: db.session.scalars(select(Launch.id).where(Launch.uuid == first)).one())
+    assert why(house, second) == f"a is in use by launch #{number} (Test playbook)."
     assert why(house, first) == "A worker has taken it and prepares it."
 
 
