@@ -51,9 +51,7 @@ def waiting_because(run: Run) -> str | None:
         return refusing
     unheard = db.session.get(PlatformFlag, UNHEARD_FLAG)
     if unheard is not None and unheard.set_at > now - timedelta(seconds=UNHEARD_SECONDS):
-        return (
-            "Redis takes no messages, so no worker hears of it. It starts by itself once Redis takes them again."
-        )
+        return "Redis takes no messages, so no worker hears of it. It starts by itself once Redis takes them again."
     return _queued(run, int(online[0][1]))
 
 
