@@ -66,7 +66,7 @@ def written(made: dict[str, Any], path: Path) -> Path:
     return path
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(made=inventories())
 def test_variables_win_as_ansible_lets_them_win(tmp_path: Path, made: dict[str, Any]) -> None:
     listed = ansible_inventory(written(made, tmp_path / "inventory.yml"))
