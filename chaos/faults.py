@@ -60,7 +60,7 @@ def kill_pool_child(site: Site) -> bool:
 
 
 def _listening(process: Process) -> bool:
-    return process.running and "ready." in process.output()
+    return process.running and "ready." in process.beginning()
 
 
 def kill_worker(site: Site) -> bool:
@@ -82,7 +82,7 @@ def kill_worker(site: Site) -> bool:
 
 def kill_keeper(site: Site) -> None:
     """kill -9 of a random keeper that works, the sweep with it; another one is started."""
-    keepers = [process for process in site.platform.keepers if "keeper.started" in process.output()]
+    keepers = [process for process in site.platform.keepers if "keeper.started" in process.beginning()]
     if not keepers:
         return
     process = site.random.choice(keepers)

@@ -129,7 +129,7 @@ class Site:
 
     def _listens(self, process: Process) -> bool:
         assert process.running, f"{process.name} ended while starting:\n{process.output(2000)}"
-        return "ready." in process.output()
+        return "ready." in process.beginning()
 
     def servers(self, count: int, prefix: str = "s") -> list[int]:
         """Add local servers; returns their ids."""

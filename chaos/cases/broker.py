@@ -182,7 +182,7 @@ def keepers(site: Site, size: Size) -> Verdict:
     load.start()
     takeovers = []
     for process in site.platform.keepers:
-        wait_until(lambda p=process: "keeper.started" in p.output(), 60, "the keepers")  # type: ignore[misc]
+        wait_until(lambda p=process: "keeper.started" in p.beginning(), 60, "the keepers")  # type: ignore[misc]
     for _ in range(3):
         site.until(lambda: _leader(site) is not None, 30, "a leading keeper")
         leader = _leader(site)
@@ -200,7 +200,7 @@ def keepers(site: Site, size: Size) -> Verdict:
         )
         takeovers.append(time.monotonic() - began)
         fresh = site.platform.launch_keeper()
-        wait_until(lambda p=fresh: "keeper.started" in p.output(), 60, "the next keeper")  # type: ignore[misc]
+        wait_until(lambda p=fresh: "keeper.started" in p.beginning(), 60, "the next keeper")  # type: ignore[misc]
     load.finish(FINAL_SECONDS)
     site.all_final(300)
     verdict = judge(site, payload_lines=LINES)

@@ -55,6 +55,7 @@ def kills(site: Site, size: Size) -> Verdict:
     after = site.all_final(180)
     verdict = judge(site, payload_lines=None)
     verdict.require(verdict.jobs == total, f"{verdict.jobs} jobs instead of {total}")
+    verdict.require(hits["worker"] >= storm / 30, f"only {hits['worker']} workers were killed in {storm:.0f} s")
     # A kill of a worker's main process takes its pool children with it.
     verdict.require(
         verdict.lost_jobs <= hits["child"] + 4 * hits["worker"], f"{verdict.lost_jobs} lost jobs for {hits} kills"

@@ -85,6 +85,11 @@ class Process:
         data = self.log.read_bytes() if self.log.exists() else b""
         return data[-limit:].decode("utf-8", "replace")
 
+    def beginning(self, limit: int = 20_000) -> str:
+        """The first ``limit`` bytes that it wrote, as text: what it says when it is ready has long gone by later."""
+        with self.log.open("rb") as written:
+            return written.read(limit).decode("utf-8", "replace")
+
     def kill(self, sig: int = signal.SIGKILL) -> None:
         """Send a signal to this one process (not to its children); no error when it is gone."""
         if self.running:
