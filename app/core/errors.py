@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+UNKNOWN_FIELD = "There is no such field here. Take it out."
+
 
 class AppError(Exception):
     """Base of every expected error. ``error`` is the stable word that programs compare."""

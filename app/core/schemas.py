@@ -7,6 +7,8 @@ from typing import Any, Self
 import marshmallow
 from marshmallow import RAISE
 
+from app.core.errors import UNKNOWN_FIELD
+
 
 class Schema(marshmallow.Schema):
     """A schema is never changed once it is made; a copy of it is itself.
@@ -14,6 +16,8 @@ class Schema(marshmallow.Schema):
     flask-smorest copies the whole documentation of a view for each decorator on it, schemas with all their fields
     included: half of the time that the web process took to start.
     """
+
+    error_messages = {"unknown": UNKNOWN_FIELD}  # noqa: RUF012 - marshmallow's own way
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 from app.core.actor import Actor
-from app.core.errors import InvalidInput, PermissionDenied
+from app.core.errors import UNKNOWN_FIELD, InvalidInput, PermissionDenied
 from app.core.permissions import Permission, can
 from app.inventory import key_files, values
 from app.inventory.models import Connection, Server
@@ -79,7 +79,7 @@ def clean(given: Mapping[str, Any], *, is_controller: bool = False) -> dict[str,
     errors: dict[str, str] = {}
     for name, value in given.items():
         if name not in FIELDS:
-            errors[name] = "Unknown field."
+            errors[name] = UNKNOWN_FIELD
             continue
         if value in ("", None, {}) and name in EMPTY_IS_NONE:
             found[name] = "unknown" if name == "os_type" else None

@@ -35,7 +35,7 @@ def test_a_stranger_at_an_unknown_address_gets_no_navigation(app: Flask, world: 
 def test_a_condition_that_a_list_does_not_have_is_named_with_a_way_on(app: Flask, world: World) -> None:
     answer = client_of(app, world).get("/tickets?colour=red")
     assert answer.status_code == 422
-    assert "<strong>colour</strong>: There is no such condition here." in answer.text
+    assert "<strong>colour</strong>: There is no such field here." in answer.text
     assert "The same page without conditions" in answer.text
 
 
