@@ -22,6 +22,7 @@ from app.jobs.segment_models import LogSegment, LogSegmentBlob, LogSegmentPart
 from tests.jobs.conftest import House
 from tests.jobs.logged import finished, lines_of, readings, seal, use
 from tests.jobs.test_faces import begun, put_lines
+from tests.support.sent import sent
 
 pytestmark = pytest.mark.database
 
@@ -231,3 +232,23 @@ def test_a_run_that_is_sealed_is_not_looked_at_again(house: House) -> None:
     seal(house)
     run = house.read(lambda: db.session.scalars(select(Run)).one())
     assert run.lines_sealed_at is not None
+
+
+def test_a_page_of_sealed_lines_costs_the_same_wherever_it_lies_and_however_many_there_are(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reading, "PARTS_AT_ONCE", 8)
+
+    def cost(launch: str, after: int) -> int:
+        job = house.jobs(launch)["a"]
+
+        def read() -> int:
+            with sent() as statements:
+                assert len(read_lines(job, Wanted(after=after, limit=10)).lines) == 10
+            return len(statements)
+
+        return house.read(read)  # type: ignore[no-any-return]
+
+    short, long = (finished(house, {"a": lines_of(count)}) for count in (20, 200))
+    seal(house)
+    assert {cost(short, 5), cost(long, 5), cost(long, 95), cost(long, 190)} == {3}
