@@ -92,6 +92,23 @@ def readings(house: House, launch: str, steps: Sequence[int] = (3, 7)) -> dict[s
     return dict(house.read(read))
 
 
+def whole(house: House, launch: str) -> dict[str, Any]:
+    """Read a launch's jobs line by line and as text, and what a search finds: enough to see that nothing moved."""
+
+    def read() -> dict[str, Any]:
+        return {
+            name: (
+                _pages(job, 7),
+                "".join(log_queries.job_text(job)),
+                list(log_queries.search(job, "ok", limit=4).hits),
+            )
+            for name, job in house_jobs.items()
+        }
+
+    house_jobs = house.jobs(launch)
+    return dict(house.read(read))
+
+
 def _pages(job: Job, step: int) -> list[Any]:
     seen: list[Any] = []
     after = 0

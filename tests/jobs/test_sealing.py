@@ -20,7 +20,7 @@ from app.jobs.log_reading import Wanted, read_lines
 from app.jobs.models import Run
 from app.jobs.segment_models import LogSegment, LogSegmentBlob, LogSegmentPart
 from tests.jobs.conftest import House
-from tests.jobs.logged import finished, lines_of, readings, seal, use
+from tests.jobs.logged import finished, lines_of, readings, seal, use, whole
 from tests.jobs.test_faces import begun, put_lines
 from tests.support.sent import sent
 
@@ -126,21 +126,21 @@ def test_a_kill_at_any_step_loses_and_doubles_no_line(
     house: House, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: Any, name: str, after: bool
 ) -> None:
     launch = finished(house, {"a": lines_of(13), "b": lines_of(8)})
-    before = readings(house, launch)
+    before = whole(house, launch)
     with monkeypatch.context() as patched:
         kill_at(target, name, after=after)(patched)
         if store == "folder" or name not in ("_intend", "put", "get"):
             with pytest.raises(Killed):
                 seal(house)
-    assert readings(house, launch) == before
+    assert whole(house, launch) == before
     seal(house)
-    assert readings(house, launch) == before
+    assert whole(house, launch) == before
     assert count(house, JobLogLine) == 0
     with house.context(), system_scope("test"), unit_of_work() as session:
         session.execute(update(LogSegment).values(created_at=utc_now() - timedelta(hours=2)))
     with house.context():
         segment_care.clear_leftovers()
-    assert readings(house, launch) == before
+    assert whole(house, launch) == before
     known = count(house, LogSegment)
     assert len(files(tmp_path / "segments")) == (known if store == "folder" else 0)
     assert count(house, LogSegmentBlob) == (known if store == "database" else 0)
