@@ -93,7 +93,7 @@ def readings(house: House, launch: str, steps: Sequence[int] = (3, 7)) -> dict[s
 
 
 def whole(house: House, launch: str) -> dict[str, Any]:
-    """Read a launch's jobs line by line and as text, and what a search finds: enough to see that nothing moved."""
+    """Read a launch's jobs line by line and as text, and search: enough to see that nothing moved."""
 
     def read() -> dict[str, Any]:
         return {
