@@ -9,15 +9,20 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from simulation.house import MEMORY, PREFIX
 from tests.support.databases import ROOT, Databases
 from tests.support.environment import PASSED_ON
+from tests.support.processes import wait_until
 
 HISTORIES = 25
+FOLDERS = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
 # Mechanism -> the invariant that has to be missed, and a seed where it is (found by `--without`).
 FOUND_AT = {
     "begin-mark": ("I4", 1),
@@ -65,6 +70,25 @@ def played(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> It
     )
     assert done.returncode == 0, done.stdout + done.stderr
     yield [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def test_a_simulation_that_is_stopped_leaves_no_folder() -> None:
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    with subprocess.Popen(
+        [sys.executable, "-m", "simulation", "--histories", "500", "--processes", "1"],
+        cwd=ROOT,
+        env={**environment, "PYTHONHASHSEED": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        pattern = f"{PREFIX}{process.pid}-*"
+        try:
+            wait_until(lambda: [*FOLDERS.glob(pattern)])
+            process.terminate()
+            process.wait(30)
+        finally:
+            process.kill()
+    assert not [*FOLDERS.glob(pattern)]
 
 
 def test_every_invariant_holds_in_histories_with_faults(played: list[dict[str, Any]]) -> None:
