@@ -110,7 +110,7 @@ def commit_unknown(site: Site, size: Size) -> Verdict:
 )
 def deadlocks(site: Site, size: Size) -> Verdict:
     """Deadlocks are normal on a busy server."""
-    writers, each = size.of(50, 12), size.of(12, 4)
+    writers, each = size.of(50, 12), size.of(5, 4)
     site.begin(workers=1)
     servers = site.servers(20)
     book = site.stand_in(lines=3)
