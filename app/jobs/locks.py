@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import aliased
 
 from app.core.db import db
@@ -41,6 +41,19 @@ def servers_of(run: Run) -> list[int]:
         Job.server_id.is_not(None),
     )
     return sorted({server_id for server_id in db.session.scalars(statement) if server_id is not None})
+
+
+def is_held() -> ColumnElement[bool]:
+    """Return the condition that another run holds a server of a row of ``runs``: for statements about many of them."""
+    return exists().where(
+        Job.tenant_id == Run.tenant_id,
+        Job.run_id == Run.id,
+        Job.status == JobStatus.PENDING,
+        ServerLock.tenant_id == Job.tenant_id,
+        ServerLock.server_id == Job.server_id,
+        ServerLock.run_id != Run.id,
+        or_(Run.lock_mode == LockMode.EXCLUSIVE, ServerLock.mode == LockMode.EXCLUSIVE),
+    )
 
 
 def find_blocker(run: Run, now: datetime) -> Blocker | None:
@@ -118,7 +131,10 @@ def take(run: Run, now: datetime) -> bool:
 
 
 def release(run: Run) -> list[int]:
-    """Free what the run holds; return the ids of pending runs that waited for one of the servers (at most 50)."""
+    """Free what the run holds; return the ids of the runs that have waited longest, one for each server (at most 50).
+
+    Ringing for all of them would wake hundreds for one place; the sweep sees to those that may pass the first.
+    """
     held = list(
         db.session.scalars(
             select(ServerLock.server_id).where(ServerLock.tenant_id == run.tenant_id, ServerLock.run_id == run.id)
@@ -132,7 +148,7 @@ def release(run: Run) -> list[int]:
         .execution_options(synchronize_session=False)
     )
     waiting = (
-        select(Run.id)
+        select(func.min(Run.id))
         .join(Job, (Job.tenant_id == Run.tenant_id) & (Job.run_id == Run.id))
         .where(
             Run.tenant_id == run.tenant_id,
@@ -140,8 +156,7 @@ def release(run: Run) -> list[int]:
             Job.server_id.in_(held),
             Job.status == JobStatus.PENDING,
         )
-        .distinct()
-        .order_by(Run.id)
+        .group_by(Job.server_id)
         .limit(50)
     )
-    return list(db.session.scalars(waiting))
+    return sorted(set(db.session.scalars(waiting)))

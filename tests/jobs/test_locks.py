@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.core.db import db
 from app.core.db_time import database_now
-from app.jobs import dispatch
+from app.jobs import dispatch, locks
 from app.jobs.database_port import DatabasePort
 from app.jobs.models import Launch, PlatformFlag, Run, Worker
 from app.jobs.port import Carrier, Claim
@@ -153,6 +153,31 @@ def test_a_lost_doorbell_is_rung_again_only_for_runs_that_could_start(
     assert dispatch.sweep() == 1
     assert rung == [house.run_id(free)]
     assert house.run_id(blocked) not in rung
+
+
+def test_many_that_wait_for_one_server_hide_nobody_from_the_sweep(
+    house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr("app.core.queue.ring", lambda run_id: bool(rung.append(run_id)) or True)
+    monkeypatch.setattr(dispatch, "SWEEP_LIMIT", 2)
+    holder, blocked = house.launch("a"), [house.launch("a") for _ in range(3)]
+    house.launch("a", lock_mode=LockMode.SHARED)
+    free = house.launch("b")
+    online(house)
+    held = claim(house, settings, holder)
+    assert held is not None
+    house.write(lambda: db.session.execute(update(Run).values(dispatched_at=None)))
+    rung.clear()
+    assert dispatch.sweep() == 1
+    assert rung == [house.run_id(free)]
+    holding = house.run_id(holder)
+    freed = house.write(lambda: locks.release(db.session.get_one(Run, holding)))
+    assert freed == [house.run_id(blocked[0])]  # one for the server, however many wait; the sweep finds the next
+    house.write(lambda: db.session.execute(update(Run).values(dispatched_at=None)))
+    rung.clear()
+    assert dispatch.sweep() == 2
+    assert rung == [house.run_id(uuid) for uuid in blocked[:2]]
 
 
 def test_a_run_that_cannot_be_started_five_times_ends_as_failed(house: House, settings: Settings) -> None:
