@@ -250,7 +250,7 @@ def changed_file(site: Site, size: Size) -> Verdict:
 def retention_and_restore(site: Site, size: Size) -> Verdict:
     """Cleaning up beside the day's work, and coming back from a dump."""
     site.platform.settings["MILLWRIGHT_MIGRATION_DATABASE_URL"] = _url(site)
-    old, lines = size.of(40, 6), size.of(20_000, 4_000)
+    old, lines = size.of(20, 6), size.of(20_000, 4_000)
     site.begin(workers=1, job_log_days="90")
     servers = site.servers(12)
     big, small = site.stand_in(lines=lines, batch=500), site.stand_in(lines=LINES, batch=1, pause=0.05)
@@ -280,7 +280,7 @@ def retention_and_restore(site: Site, size: Size) -> Verdict:
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     emptied = "SELECT COUNT(*) FROM runs WHERE lines_removed_at IS NOT NULL AND NOT lines_left"
-    gone = site.until(lambda: site.count(emptied) >= old, 300, "retention")
+    gone = site.until(lambda: site.count(emptied) >= old, 600, "retention")  # half a second in every ten
     stop.set()
     writer.join(60)
     site.all_final(300)
