@@ -76,7 +76,8 @@ def commands(part: str, extra: list[str]) -> list[list[str]]:
         return [[sys.executable, "-m", "chaos", "--quick", "--seed", CHAOS_SEED]]
     workers = min(os.cpu_count() or 1, 4)
     parallel = ["-n", str(workers)] if part in PARALLEL and workers > 1 else []
-    return [[_program("pytest"), "-q", "--durations=8", f"--part={part}", f"--counts={COUNTS / part}.json", *parallel, *extra]]
+    chosen = [f"--part={part}", f"--counts={COUNTS / part}.json", "--durations=8"]
+    return [[_program("pytest"), "-q", *chosen, *parallel, *extra]]
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
