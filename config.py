@@ -152,6 +152,13 @@ class Settings(BaseSettings):
         description="Memory that one run's processes may use together; 0 is no limit. None: three quarters of the "
         "machine's memory, where a control group can be made.",
     )
+    run_cpu_weight: int = Field(
+        20,
+        ge=1,
+        le=100,
+        description="One run's share of processor time where there is not enough; 100 is as much as the worker itself "
+        "has. By control group, else by niceness.",
+    )
     run_cgroup: Path | None = Field(
         None,
         description="Folder of a cgroup v2 hierarchy that is handed to the worker, for its runs' groups; beside the "

@@ -27,6 +27,7 @@ from bench.rows import Row, make_row
 SECONDS = 15.0  # of viewing, after everything runs
 PAUSE, SLOW_PAUSE = 0.4, 2.0  # seconds between two lines of one job; of many (a line costs Ansible 20 ms of processor)
 JOBS, PEOPLE, TABS = 30, 50, 4
+COMING, PEOPLE_COMING = 0.01, 0.2  # seconds between two programs, and between two people
 SLEEPERS = 5  # viewers that read nothing
 OLD_LINES = 400_000  # that the keeper has to remove meanwhile
 PREFIX = "tail"
@@ -108,9 +109,10 @@ class Load:
             time.sleep(0.5)
 
 
-def view(running: Platform, requests: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    """Let viewers look for some seconds; return bench.viewers.Seen."""
-    command = [sys.executable, "-m", "bench.viewers", "127.0.0.1", str(running.stack.port), str(seconds)]
+def view(running: Platform, requests: list[dict[str, Any]], seconds: float, coming: float = COMING) -> dict[str, Any]:
+    """Let viewers look for some seconds, one after the other; return bench.viewers.Seen."""
+    place = ["127.0.0.1", str(running.stack.port)]
+    command = [sys.executable, "-m", "bench.viewers", *place, str(seconds), str(coming)]
     done = subprocess.run(command, input=json.dumps(requests), capture_output=True, text=True, check=True, timeout=300)
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
@@ -238,7 +240,7 @@ def tails() -> list[Row]:
             load.cancel(job)
             many = load.start("many", JOBS, 600, SLOW_PAUSE)
             groups = [[many[(person * 7 + tab * 11) % JOBS] for tab in range(TABS)] for person in range(PEOPLE)]
-            seen = view(running, by_browser(running, groups, cookie), 2 * SECONDS)
+            seen = view(running, by_browser(running, groups, cookie), 2 * SECONDS, PEOPLE_COMING)
             add(f"{PEOPLE} people, {TABS} tabs, {JOBS} jobs", seen, PEOPLE)
             load.cancel(many)
             after = memory(running)

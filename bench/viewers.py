@@ -1,9 +1,9 @@
 """Viewers of live logs by the hundred: one process, plain sockets, server-sent events.
 
 Each line that the load prints holds the moment at which it was made (``at=<seconds since the epoch>``); a viewer
-subtracts it from the moment at which the line reached it. A hundred viewers a second come; lines count from SETTLE
-seconds after the last of them. Run as ``python -m bench.viewers HOST PORT SECONDS`` with a
-JSON list of requests ([{"path": ..., "headers": {...}, "kind": "reads" | "sleeps"}]) on standard input; prints JSON.
+subtracts it from the moment at which the line reached it. Lines count from SETTLE seconds after the last viewer came.
+Run as ``python -m bench.viewers HOST PORT SECONDS COMING`` (COMING: seconds between two viewers) with a JSON list of
+requests ([{"path": ..., "headers": {...}, "kind": "reads" | "sleeps"}]) on standard input; prints JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SETTLE = 3.0
-COMING = 0.01  # seconds between two viewers
 _AT = re.compile(r"at=(\d+\.\d+)")
 
 
@@ -84,12 +83,12 @@ def _count(seen: Seen, last: dict[str, int], data: dict[str, Any], now: float) -
             seen.delays.append(now - float(found[1]))
 
 
-async def _all(host: str, port: int, seconds: float, requests: list[dict[str, Any]]) -> Seen:
-    seen = Seen(time.time() + len(requests) * COMING + SETTLE)
+async def _all(host: str, port: int, seconds: float, coming: float, requests: list[dict[str, Any]]) -> Seen:
+    seen = Seen(time.time() + len(requests) * coming + SETTLE)
     until = seen.since + seconds
 
     async def later(number: int, request: dict[str, Any]) -> None:
-        await asyncio.sleep(number * COMING)
+        await asyncio.sleep(number * coming)
         await _view(seen, host, port, request, until)
 
     await asyncio.gather(*(later(number, request) for number, request in enumerate(requests)))
@@ -98,8 +97,8 @@ async def _all(host: str, port: int, seconds: float, requests: list[dict[str, An
 
 def main(arguments: list[str]) -> int:
     """View, then print what was seen."""
-    host, port, seconds = arguments
-    seen = asyncio.run(_all(host, int(port), float(seconds), json.load(sys.stdin)))
+    host, port, seconds, coming = arguments
+    seen = asyncio.run(_all(host, int(port), float(seconds), float(coming), json.load(sys.stdin)))
     json.dump(vars(seen), sys.stdout)
     return 0
 

@@ -14,7 +14,7 @@ import traceback
 
 from chaos.oracles import Verdict, watch_statuses
 from chaos.registry import Case, Size, Skipped, cases
-from chaos.report import Figures, save, table, write_cases, write_page
+from chaos.report import Figures, save, table, where, write_cases, write_page
 from chaos.rig import Rig
 from chaos.sabotage import MECHANISMS
 from tests.support.servers import NotAvailable
@@ -24,8 +24,8 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def run_case(rig: Rig, found: Case, seed: int, size: Size) -> Figures:
-    """Run one case on a fresh platform; an error of the rig itself is a failure too."""
+def run_case(rig: Rig, found: Case, seed: int, size: Size, place: str) -> Figures:
+    """Run one case on a fresh platform; an error of the rig is a failure too. ``place``: see ``report.where``."""
     _say(f"{found.name} on {rig.kind}: {found.fault}")
     began = time.monotonic()
     site = rig.site(f"{seed}/{found.name}")
@@ -66,6 +66,7 @@ def run_case(rig: Rig, found: Case, seed: int, size: Size) -> Figures:
         seconds=round(time.monotonic() - began, 1),
         notes=site.notes,
         breaches=verdict.breaches[:20],
+        where=place,
     )
 
 
@@ -98,14 +99,13 @@ def main() -> int:
         return 0
     chosen, size = _chosen(arguments), Size(arguments.quick)
     figures: list[Figures] = []
-    versions: dict[str, str] = {}
     _say(f"seed {arguments.seed}; the same again: make chaos SEED={arguments.seed}")
     for kind in ("mariadb", "mysql") if arguments.database == "both" else (arguments.database,):
         rig = Rig(kind, without=arguments.without, log=_say)
         try:
-            versions[kind] = rig.version()
+            place = where(rig.version())
             for found in chosen:
-                figures.append(run_case(rig, found, arguments.seed, size))
+                figures.append(run_case(rig, found, arguments.seed, size, place))
                 if not arguments.without:
                     save(figures)
         except NotAvailable as error:
@@ -114,7 +114,7 @@ def main() -> int:
             rig.stop()
     print(table(figures))
     if arguments.page:
-        write_page(versions)
+        write_page()
     failed = [row["case"] for row in figures if row["verdict"] == "failed"]
     if arguments.without:
         print(f"without {MECHANISMS[arguments.without][1]}: {'noticed' if failed else 'NOT NOTICED'}")

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import psutil
 
 from chaos.rig import Site
-from tests.support.processes import Process
 
 
 @dataclass
@@ -46,7 +45,10 @@ def conduct(site: Site, faults: list[Every], until: Callable[[], bool], limit: f
 
 
 def kill_pool_child(site: Site) -> bool:
-    """kill -9 of a random pool child; False when there is none."""
+    """kill -9 of a random pool child; False when there is none.
+
+    Not of one whose worker still starts: Celery ends such a worker, and once a second none would ever start.
+    """
     children = sorted(site.platform.pool_children(), key=lambda child: child.pid)
     if not children:
         return False
@@ -59,16 +61,12 @@ def kill_pool_child(site: Site) -> bool:
     return True
 
 
-def _listening(process: Process) -> bool:
-    return process.running and "ready." in process.beginning()
-
-
 def kill_worker(site: Site) -> bool:
     """kill -9 of a random worker's main process; it is started again at once, as systemd does.
 
     False when it would have been the only one that listens: a platform without any worker is another case.
     """
-    ready = [slot for slot, process in sorted(site.platform.slots.items()) if _listening(process)]
+    ready = list(site.platform.listening())
     if len(ready) < 2:
         return False
     slot = site.random.choice(ready)
@@ -78,6 +76,17 @@ def kill_worker(site: Site) -> bool:
     site.fault(f"kill -9 of worker {slot}")
     site.platform.launch_slot(slot)
     return True
+
+
+def revive(site: Site) -> int:
+    """Start workers again that ended by themselves, as systemd does; returns how many.
+
+    Celery gives up when one of its children dies before all of them have started.
+    """
+    ended = [slot for slot, process in sorted(site.platform.slots.items()) if not process.running]
+    for slot in ended:
+        site.platform.launch_slot(slot)
+    return len(ended)
 
 
 def kill_keeper(site: Site) -> None:

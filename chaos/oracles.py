@@ -87,6 +87,7 @@ def judge(site: Site, *, payload_lines: int | None = None, check_lines: bool = T
     verdict.require(not verdict.http_5xx, f"{verdict.http_5xx} answers of 5xx")
     _statuses(site, verdict)
     _runs(jobs, ledger, verdict)
+    _successes(jobs, read_ledger(site.folder), verdict)
     _rows(site, verdict)
     if check_lines:
         _lines(site, jobs, ledger, verdict, payload_lines)
@@ -115,21 +116,34 @@ def _statuses(site: Site, verdict: Verdict) -> None:
             verdict.breaches.append("{what} {row_id} went from {old} to {new}".format(**change))
 
 
-def _runs(jobs: list[dict[str, Any]], ledger: Ledger, verdict: Verdict) -> None:
+def _by_run(ledger: Ledger) -> dict[tuple[str, str], int]:
+    """How often each run was executed on each host, whatever the attempt."""
     by_host: dict[tuple[str, str], int] = {}
     for (marker, host), count in ledger.hosts.items():
         key = marker.rpartition(".")[0], host
         by_host[key] = by_host.get(key, 0) + count
+    return by_host
+
+
+def _runs(jobs: list[dict[str, Any]], ledger: Ledger, verdict: Verdict) -> None:
+    """``ledger`` was read before the jobs: what it holds then had begun."""
+    by_host = _by_run(ledger)
     verdict.double_runs = sum(count - 1 for count in by_host.values() if count > 1)
     verdict.require(not verdict.double_runs, f"{verdict.double_runs} runs were executed twice")
     for job in jobs:
         began = by_host.get((job["uuid"], job["hostname"]), 0)
         if began and job["began_at"] is None:
             verdict.breaches.append(f"job {job['id']} was executed without the mark of its beginning")
-        if job["status"] == "success" and not began and job["kind"] == "ansible":
-            verdict.breaches.append(f"job {job['id']} is a success and was never executed")
         if job["started_at"] and job["completed_at"] and job["completed_at"] < job["started_at"]:
             verdict.breaches.append(f"job {job['id']} ended before it began")
+
+
+def _successes(jobs: list[dict[str, Any]], ledger: Ledger, verdict: Verdict) -> None:
+    """``ledger`` was read after the jobs: whichever of them was a success by then is in it, though others still run."""
+    by_host = _by_run(ledger)
+    for job in jobs:
+        if job["status"] == "success" and job["kind"] == "ansible" and (job["uuid"], job["hostname"]) not in by_host:
+            verdict.breaches.append(f"job {job['id']} is a success and was never executed")
 
 
 def _rows(site: Site, verdict: Verdict) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
@@ -35,6 +36,7 @@ class Figures(TypedDict):
     seconds: float
     notes: list[str]
     breaches: list[str]
+    where: str  # when, on what machine and server, which commit
 
 
 def save(figures: list[Figures]) -> None:
@@ -65,16 +67,25 @@ def table(figures: list[Figures]) -> str:
     return "\n".join([*head, *rows])
 
 
-def write_page(versions: dict[str, str]) -> None:
-    """Put the cases and the saved figures into docs/reliability.md, with machine and date."""
-    figures: list[Figures] = json.loads(OUTPUT.read_text(encoding="utf-8"))
+def where(version: str) -> str:
+    """Say when and where figures were taken. ``version`` is the database server's."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
-    servers = ", ".join(versions[kind] for kind in sorted(versions))
+    return f"{datetime.now(UTC):%d %B %Y}; {machine}; Python {platform.python_version()}; {version}; commit {commit}"
+
+
+def write_page() -> None:
+    """Put the cases and the saved figures into docs/reliability.md, and where they were taken."""
+    figures: list[Figures] = json.loads(OUTPUT.read_text(encoding="utf-8"))
+    taken: dict[str, list[str]] = {}
+    for row in figures:
+        taken.setdefault(row["where"], []).append(f"{row['case']} ({row['database']})")
+    places = [f"- {place}: {', '.join(names)}" for place, names in taken.items()]
     notes = [f"- {row['case']} ({row['database']}): {note}" for row in figures for note in row["notes"]]
-    moment = f"{datetime.now(UTC):%d %B %Y}; {machine}; Python {platform.python_version()}; {servers}."
     write_cases()
     text = PAGE.read_text(encoding="utf-8")
-    text = _put(text, FIGURES, "\n".join([moment, "", table(figures), "", "What the cases measured:", "", *notes]))
+    text = _put(text, FIGURES, "\n".join([*places, "", table(figures), "", "What the cases measured:", "", *notes]))
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from app import create_app
+from app.accounts.models import User
 from app.core.db import db, unit_of_work
 from app.core.runtime import settings
 from app.core.tenancy import system_scope
@@ -41,16 +42,17 @@ SHORTEST, LONGEST = 0.001, 0.1  # seconds that a shipper lives; longer where the
 def _make_run(server_id: int) -> tuple[int, int, str]:
     with system_scope("chaos"), unit_of_work() as session:
         host = session.scalars(select(Server).where(Server.id == server_id)).one()
+        somebody = session.scalars(select(User.id).where(User.tenant_id == 1).limit(1)).one()
         launch = Launch(
-            tenant_id=1, kind="chaos", subject_type="chaos", subject_id=1, title="chaos", user_id=1, source="cli",
-            inputs={}, open_runs=1, jobs_total=1,
+            tenant_id=1, kind="chaos", subject_type="chaos", subject_id=1, title="chaos", user_id=somebody,
+            source="cli", inputs={}, open_runs=1, jobs_total=1,
         )  # fmt: skip
         session.add(launch)
         session.flush()
         run = Run(tenant_id=1, launch_id=launch.id, kind="chaos", lock_mode=LockMode.SHARED, timeout_seconds=60)
         session.add(run)
         session.flush()
-        job = Job(tenant_id=1, kind="chaos", launch_id=launch.id, run_id=run.id, user_id=1, server_id=host.id)
+        job = Job(tenant_id=1, kind="chaos", launch_id=launch.id, run_id=run.id, user_id=somebody, server_id=host.id)
         session.add(job)
         session.flush()
         return run.id, job.id, host.hostname

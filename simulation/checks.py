@@ -46,6 +46,7 @@ class Judge:
         self.servers: dict[int, str] = {}
         self.locked: list[tuple[Any, ...]] = []
         self.commits = 0
+        self.ended_on: dict[int, str] = {}  # run id -> the machine of whoever ended it
         self.on_claim: list[Callable[[int], None]] = []  # each called once, with the next run that is claimed
 
     # --- after every COMMIT
@@ -91,6 +92,8 @@ class Judge:
                 self._accuse("I4", f"run {run_id} is marked as begun and is {new[1]}")
             if old[1] in FINAL and old[:8] != new[:8]:
                 self._accuse("I1", f"run {run_id} changed after its end: {old} became {new}")
+            if actor is not None and new[1] in FINAL:
+                self.ended_on.setdefault(run_id, actor.host.name)
             given_up = (old[1], new[1]) == ("claimed", "pending") or (new[1] == "failed" and new[4] == "lost")
             if given_up and old[1] != new[1]:
                 self._given_up(run_id, actor)
@@ -212,6 +215,9 @@ class Judge:
             self._accuse("I7", f"run {run[0]}: {run[6]} records are stored, the spool had {len(records)}")
         if run[5] and run[6] != len(records):
             self._accuse("I8", f"run {run[0]} claims a whole log with {run[6]} of {len(records)} records")
+        for engine in engines:
+            if self.ended_on.get(run[0]) == engine.host.name and not engine.host.lost_spools and not run[5]:
+                self._accuse("I8", f"run {run[0]} has {run[6]} of {len(records)} records and ended where its spool is")
         jobs = {self.servers[job[3]]: job for job in self.jobs.values() if job[1] == run[0] and job[3] is not None}
         planned = engines[0].servers if engines else ()
         wanted = expect(records[: run[6]], planned)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SOON = (0.0, 0.001, 0.002, 0.004, 0.006, 0.01)  # seconds; from claim to begin it takes about 0.01
 FROZEN_SECONDS = 90.0  # long enough for a keeper that looks seldom
 NEED_TWO = {"host_gone", "left_behind"}  # kinds that need a second worker, and a keeper on a machine of its own
+NEED_MANY = ("child_stops",)  # kinds that need several runs at once on one machine
 LENGTHS = (0.2, 1.5, 5.0, 40.0)  # seconds; the longest is twice the lease
 
 
@@ -39,7 +40,7 @@ def draw(seed: int) -> list[Fault]:
     rng = random.Random(f"faults {seed}")
     number = rng.choice((0, 1, 1, 1, 2, 2, 3, 4))
     reach = rng.choice((60, 100, 150, 300))
-    kinds = list(KINDS)
+    kinds = [*KINDS, *NEED_MANY]  # those twice: what they look for is rare
     found = [Fault(rng.randint(1, reach), rng.choice(kinds), rng.random()) for _ in range(number)]
     return sorted(found, key=lambda fault: fault.step)
 
@@ -105,6 +106,7 @@ def host_dies(fault: Fault, play: Play) -> None:
     play.host_dies(host, again_after=LENGTHS[fault.pick(4)])
     if fault.pick(5) < 2:
         shutil.rmtree(host.settings.spool_root, ignore_errors=True)
+        host.lost_spools = True
         play.world.say(f"the spools of {host.name} are gone")
     _until(fault, play)
 
@@ -139,6 +141,29 @@ def left_behind(fault: Fault, play: Play) -> None:
             play.when_claimed(SOON[fault.pick(7) % len(SOON)], thaw)
 
     play.when_claimed(SOON[fault.pick(len(SOON))], freeze)
+
+
+def child_stops(fault: Fault, play: Play) -> None:
+    """The next one who has claimed a run stops (SIGSTOP) while another on its machine is killed; then it goes on.
+
+    It is killed soon after: the watchdog may be busy with the other one until then.
+    """
+
+    def stop(run_id: int) -> None:
+        for actor in play.carriers(run_id):
+            here = [other for other in play.world.actors if other.host is actor.host and not other.dead]
+            others = [other.run_id for other in here if other.run_id not in (None, run_id)]
+            if not others:
+                play.when_claimed(SOON[fault.pick(len(SOON))], stop)
+                return
+            now = play.world.now
+            actor.stopped_until = now + (0.7, 1.0, 1.3)[fault.pick(3)]
+            for other in others:
+                play.kill_carrier(other)
+            after = actor.stopped_until - now + (0.02, 0.05, 0.1, 0.5)[fault.pick(4)]
+            play.world.after(after, lambda: play.kill_carrier(run_id))
+
+    play.when_claimed(SOON[fault.pick(len(SOON))], stop)
 
 
 def cancelled_while_claimed(fault: Fault, play: Play) -> None:
@@ -224,7 +249,7 @@ KINDS: dict[str, Callable[[Fault, Play], None]] = {
     function.__name__: function
     for function in (
         kill_executor, kill_worker, kill_keeper, kill_supervisor, kill_web, host_dies, host_gone, left_behind,
-        cancelled_while_claimed, database_away, host_cut_off,
+        child_stops, cancelled_while_claimed, database_away, host_cut_off,
         host_freezes, connection_lost, commit_unknown, commit_refused, clock_jumps, broker_away, forged_doorbells,
         drain_worker, preparation_fails, tickets_fail,
     )

@@ -108,6 +108,12 @@ def lease(_house: House) -> Patches:
     return [mock.patch.object(watchdog.LeaseWatch, "reap", lambda _self: 0)]
 
 
+def second_look(_house: House) -> Patches:
+    """What the watchdog read of a run a while ago still holds: one that was claimed has no lines."""
+    release = Port.release
+    return [mock.patch.object(Port, "release", lambda self, claim, reason: release(self, claim, reason) or True)]
+
+
 def forget(_house: House) -> Patches:
     """Time without a database counts as silence of the others."""
     return [mock.patch.object(watchdog.LeaseWatch, "forget", lambda _self: None)]
@@ -218,8 +224,8 @@ MUTATIONS: dict[str, Callable[[House], Patches]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         claim_cas, unique_index, begin_mark, fence, ship_cas, salvage_before_final, census, local_watchdog, lease,
-        forget, sweep, release_locks, finish_cas, torn_lines, claim_answer, patience, cancel_on_release, line_ranges,
-        wait_for_end, ticket_due, attempts,
+        second_look, forget, sweep, release_locks, finish_cas, torn_lines, claim_answer, patience, cancel_on_release,
+        line_ranges, wait_for_end, ticket_due, attempts,
     )
 }  # fmt: skip
 

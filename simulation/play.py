@@ -80,11 +80,18 @@ class Play:
         self.engines = Engines(self.world, self.processes)
         self.judge = Judge(self.world, house.outside, self.engines, LEASE_SECONDS)
         self.judge.servers = stage.servers
+        self.is_crowd = any(fault.kind in faults.NEED_MANY for fault in self.faults)
         fence = self.rng.choice((0, 0, SELF_FENCE_SECONDS))
         self.hosts = [house.new_host(name, fence) for name in ("h1", "h2")]
         self.workers = [
             Worker(
-                self.world, self.engines, self.processes, f"w{number}", host, self.rng.choice((1, 2)), house.in_context
+                self.world,
+                self.engines,
+                self.processes,
+                f"w{number}",
+                host,
+                3 if self.is_crowd else self.rng.choice((1, 2)),
+                house.in_context,
             )
             for number, host in enumerate(self.hosts, 1)
         ]
@@ -125,9 +132,10 @@ class Play:
     # --- who takes part
 
     def _set_up(self) -> None:
-        small = self.rng.random() < 0.7  # most histories are small, so that many fit into an hour
+        # Most histories are small, so that many fit into an hour.
+        small = self.rng.random() < 0.7 and not self.is_crowd
         apart = any(fault.kind in faults.NEED_TWO for fault in self.faults)
-        for worker in self.workers[: 1 if small and not apart else 2]:
+        for worker in self.workers[: 1 if (small or self.is_crowd) and not apart else 2]:
             worker.start()
         keeper_hosts = [self.house.new_host("k")] if self.rng.random() < 0.4 or apart else [self.hosts[0]]
         if self.rng.random() < (0.1 if small else 0.5):
@@ -135,9 +143,8 @@ class Play:
         for number, host in enumerate(keeper_hosts):
             self.keepers.append((host, None))
             self.start_keeper(number)
-        moments = sorted(
-            self.rng.choice((0.01, 0.05, 0.7)) for _ in range(1 if small else self.rng.choice((1, 2, 2, 3)))
-        )
+        number = 4 if self.is_crowd else 1 if small else self.rng.choice((1, 2, 2, 3))
+        moments = sorted(self.rng.choice((0.01, 0.05, 0.7)) for _ in range(number))
         for number, moment in enumerate(moments):
             self._request(moment, f"web launch {number}", self._launch)
         for number in range(self.rng.choice((0, 0, 0, 1) if small else (0, 0, 1, 2))):
@@ -169,7 +176,8 @@ class Play:
         return Person(self.house.tenant_id, self.house.user_id, Role.ADMIN, "ada", Via.SESSION)
 
     def _launch(self, choices: random.Random) -> None:
-        targets = sorted(choices.sample(sorted(stage.servers), choices.choice((1, 1, 2, 3))))
+        number = 1 if self.is_crowd else choices.choice((1, 1, 2, 3))
+        targets = sorted(choices.sample(sorted(stage.servers), number))
         shared = choices.random() < 0.2
         service.submit(
             self._person(),

@@ -45,6 +45,7 @@ class Host:
     stalled_until: float = -1.0  # frozen until then: no process of it goes on
     away: list[tuple[float, float]] = field(default_factory=list)  # cut or frozen from, until
     alive: set[int] = field(default_factory=set)  # pids
+    lost_spools: bool = False  # its disk was emptied
 
     @property
     def boot_id(self) -> str:
@@ -55,7 +56,19 @@ class Host:
 class Actor:
     """One thread of a simulated process."""
 
-    __slots__ = ("body", "dead", "error", "greenlet", "host", "name", "on_error", "pid", "refuse_next", "run_id")
+    __slots__ = (
+        "body",
+        "dead",
+        "error",
+        "greenlet",
+        "host",
+        "name",
+        "on_error",
+        "pid",
+        "refuse_next",
+        "run_id",
+        "stopped_until",
+    )
 
     def __init__(self, name: str, host: Host, pid: int, body: Callable[[], None]) -> None:
         self.name = name
@@ -68,6 +81,7 @@ class Actor:
         self.greenlet: greenlet | None = None
         self.refuse_next = False  # its next statement fails: the connection was lost
         self.run_id: int | None = None  # the run that it carries
+        self.stopped_until = -1.0  # SIGSTOP until then
 
 
 class World:
@@ -226,7 +240,7 @@ class World:
     def _resume(self, actor: Actor) -> None:
         if actor.dead:
             return
-        stalled = actor.host.stalled_until
+        stalled = max(actor.host.stalled_until, actor.stopped_until)
         if stalled > self.now and (self.writer is None or self.writer.actor is not actor):
             # Whoever holds the write lock goes on: frozen with it, one machine would hold up all on SQLite.
             self._at(min(stalled, self.now + THAW_SECONDS), actor)

@@ -14,7 +14,7 @@ class Schema(marshmallow.Schema):
     """A schema is never changed once it is made; a copy of it is itself.
 
     flask-smorest copies the whole documentation of a view for each decorator on it, schemas with all their fields
-    included: half of the time that the web process took to start.
+    included: two fifths of the time that the web process took to start.
     """
 
     error_messages = {"unknown": UNKNOWN_FIELD}  # noqa: RUF012 - marshmallow's own way

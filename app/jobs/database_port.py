@@ -39,11 +39,11 @@ class _First:
 
 
 class _GiveBack(Exception):
-    """Rolls the claim's unit back: the servers are not free, or the run is somebody else's."""
+    """Rolls the claim's unit back: dispatch is paused, or the run is somebody else's."""
 
 
-class _WrongEngine(_GiveBack):
-    """The worker lacks the run's engine."""
+class _Spent(_GiveBack):
+    """So too, and this doorbell did nothing: the worker lacks the run's engine, or another run has a server."""
 
 
 class DatabasePort:
@@ -56,8 +56,8 @@ class DatabasePort:
                 return self._claim(run_id, carrier)
         except _GiveBack as error:
             mine = _claimed_before(run_id, carrier.token)
-            if mine is None and isinstance(error, _WrongEngine):
-                _ring_another(run_id)
+            if mine is None and isinstance(error, _Spent):
+                _ring_later(run_id)
             return mine
 
     def _claim(self, run_id: int, carrier: Carrier) -> Claim:
@@ -95,7 +95,7 @@ class DatabasePort:
             raise _GiveBack
         run = db.session.scalars(select(Run).where(Run.id == run_id)).one()
         if not locks.take(run, now):
-            raise _GiveBack
+            raise _Spent
         return _claim_of(run)
 
     def plan(self, claim: Claim) -> kinds.PreparedRun:
@@ -190,12 +190,12 @@ class DatabasePort:
             )
             if result.rowcount != 1:
                 raise Fenced
-            row = db.session.execute(
-                select(Run.cancel_requested_at, Worker.state, Worker.message)
-                .outerjoin(Worker, Worker.id == Run.worker_id)
-                .where(*_fence(claim))
-            ).one()
-            return Orders(row.cancel_requested_at is not None, drain=_drain_is_over(row.state, row.message))
+            return _orders(claim)
+
+    def listen(self, claim: Claim) -> Orders:
+        """Hear of a cancel request and of the worker's end; writes nothing."""
+        with tenant_scope(claim.tenant_id), unit_of_work(writes=False):
+            return _orders(claim)
 
     def sink_state(self, claim: Claim) -> SinkState:
         """Return where shipping goes on."""
@@ -250,12 +250,13 @@ class DatabasePort:
                 return False
             return closing.finish_run(run, result, hosts_by_job=hosts_by_job, log_complete=log_complete)
 
-    def release(self, claim: Claim, reason: str) -> None:
-        """Give a claimed run that has not begun back; after five attempts it ends as failed."""
+    def release(self, claim: Claim, reason: str) -> bool:
+        """Give a claimed run that has not begun back; after five attempts it ends as failed. False: it is none."""
         with tenant_scope(claim.tenant_id), unit_of_work():
             run = db.session.scalars(select(Run).where(*_fence(claim))).one_or_none()
-            if run is not None and run.status is RunStatus.CLAIMED:
-                release_run(run, reason)
+            if run is None or run.status is not RunStatus.CLAIMED:
+                return False
+            return _release(run, reason)
 
     def late_result(self, claim: Claim, late: LateResult) -> bool:
         """Keep the word of a fenced carrier as an audit entry."""
@@ -269,15 +270,15 @@ def may_start_at(now: datetime) -> ColumnElement[bool]:
     return or_(Run.not_before.is_(None), Run.not_before <= now, Run.not_before > now + longest)
 
 
-def release_run(run: Run, reason: str) -> None:
-    """Put a claimed, unbegun run back to pending, or end it. Part of a unit.
+def _release(run: Run, reason: str) -> bool:
+    """Put a claimed, unbegun run back to pending, or end it; False when it began meanwhile. Part of a unit.
 
     It ends when its attempts are used up, and when its cancel was asked for: nobody claims such a run again.
     """
     if run.attempt >= MAX_ATTEMPTS:
         message = f"The run could not be started in {MAX_ATTEMPTS} attempts. The last one said: {reason}"
-        closing.finish_run(run, RunResult(None, FailureCode.POISON, message), hosts_by_job={}, log_complete=True)
-        return
+        poison = RunResult(None, FailureCode.POISON, message)
+        return closing.finish_run(run, poison, hosts_by_job={}, log_complete=True)
     now = database_now()
     moved = transition(
         Run.status,
@@ -298,11 +299,12 @@ def release_run(run: Run, reason: str) -> None:
     if moved:
         locks.release(run)
         db.session.expire(run)
-        return
+        return True
     db.session.refresh(run)
-    if run.status is RunStatus.CLAIMED and run.cancel_requested_at is not None:
-        cancelled = RunResult(None, FailureCode.CANCELLED, "Cancelled before it began.")
-        closing.finish_run(run, cancelled, hosts_by_job={}, log_complete=True)
+    if run.status is not RunStatus.CLAIMED or run.cancel_requested_at is None:
+        return False
+    cancelled = RunResult(None, FailureCode.CANCELLED, "Cancelled before it began.")
+    return closing.finish_run(run, cancelled, hosts_by_job={}, log_complete=True)
 
 
 def _claimed_before(run_id: int, token: str) -> Claim | None:
@@ -349,18 +351,29 @@ def _check_worker(worker: Worker, run_id: int) -> None:
         raise _GiveBack
     run = db.session.scalar(select(Run).where(Run.id == run_id))
     if run is not None and not engine_list.can_carry(worker, run):
-        raise _WrongEngine
+        raise _Spent
 
 
-def _ring_another(run_id: int) -> None:
-    """Let the next sweep ring again: the doorbell came to a worker without the run's engine."""
-    with system_scope("wrong engine"), unit_of_work():
+def _ring_later(run_id: int) -> None:
+    """Let the next sweep that finds the run able to start ring again: this doorbell is spent."""
+    with system_scope("spent doorbell"), unit_of_work():
         db.session.execute(
             update(Run)
             .where(Run.id == run_id, Run.status == RunStatus.PENDING)
             .values(dispatched_at=None)
             .execution_options(synchronize_session=False)
         )
+
+
+def _orders(claim: Claim) -> Orders:
+    row = db.session.execute(
+        select(Run.cancel_requested_at, Worker.state, Worker.message)
+        .outerjoin(Worker, Worker.id == Run.worker_id)
+        .where(*_fence(claim), Run.status.in_(RUN_OPEN))
+    ).one_or_none()
+    if row is None:
+        raise Fenced
+    return Orders(row.cancel_requested_at is not None, drain=_drain_is_over(row.state, row.message))
 
 
 def _drain_is_over(state: WorkerState | None, message: str | None) -> bool:

@@ -19,6 +19,7 @@ from app.core import log_context
 from app.core.retry import retrying
 from app.core.runtime import settings
 from app.jobs import journal
+from app.jobs.heart import Heart
 from app.jobs.kinds import PreparationError, PreparedRun
 from app.jobs.log_sink import LogSink
 from app.jobs.port import Carrier, Claim, EnginePort, Fenced, LateResult
@@ -31,7 +32,6 @@ from app.runners.workspace import WorkspaceError
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 1.0  # a cancel request is seen within 2 s; the lease is renewed with it
 POLL_SECONDS = 0.02  # a new line is shipped at once when idle, else within 50 ms
 HOSTS_NAME = "hosts.json"  # beside the spool: which host's lines belong to which job, for a second shipper
 STOP_SECONDS = 15.0  # grace, kill and census
@@ -200,48 +200,24 @@ def _end_unbegun(port: EnginePort, claim: Claim, code: FailureCode, message: str
 def _carry(port: EnginePort, claim: Claim, started: _Started) -> None:
     handle, planned = started.handle, started.planned
     sink = LogSink(port, claim, handle.spool_dir, planned.jobs_by_host)
-    next_beat = time.monotonic()
-    stopping = False
+    heart = Heart(port, claim, handle, started.fence)
     while True:
         ended = handle.poll()  # asked before shipping: what it wrote until its end is shipped below
         shipped = sink.ship_available()
         if ended and not shipped:
             break
-        if time.monotonic() >= next_beat:  # also while the rest is shipped: the lease is still needed
-            stopping = _beat(port, claim, started, stopping)
-            next_beat = time.monotonic() + HEARTBEAT_SECONDS
+        heart.beat()  # also while the rest is shipped: the lease is still needed
         if not shipped:
             time.sleep(POLL_SECONDS)
     sink.ship_all()
     sink.close()
-    result = handle.result() or _without_word(stopping)
+    result = handle.result() or _without_word(heart.stopping)
     hosts = {job_id: host for host, job_id in planned.jobs_by_host.items()}
     done = retrying(lambda: port.finish(claim, result, hosts_by_job=hosts, log_complete=True), attempts=None)
     if not done:  # somebody did before: an earlier try of ours, or a reaper
         raise Fenced
     launcher.remove_spool(handle.spool_dir)
     log.info("run.finished", extra={"failure_code": result.failure_code})
-
-
-def _beat(port: EnginePort, claim: Claim, started: _Started, stopping: bool) -> bool:
-    asked_at = lease_clock()
-    try:
-        orders = port.heartbeat(claim)
-    except Fenced:
-        raise
-    except Exception as error:  # the database is away: the engine goes on, the spool keeps its lines
-        log.warning("run.heartbeat_missed: %s", type(error).__name__)
-        return stopping
-    started.fence.renewed(asked_at)
-    if stopping:
-        return True
-    if orders.cancel_requested:
-        started.handle.stop(StopReason.CANCEL)
-        return True
-    if orders.drain:
-        started.handle.stop(StopReason.SHUTDOWN)
-        return True
-    return False
 
 
 def _refused(port: EnginePort, claim: Claim, carrier: Carrier, handle: launcher.RunHandle) -> None:

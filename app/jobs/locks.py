@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, delete, exists, func, insert, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from app.core.db import db
@@ -52,8 +52,13 @@ def is_held() -> ColumnElement[bool]:
         ServerLock.tenant_id == Job.tenant_id,
         ServerLock.server_id == Job.server_id,
         ServerLock.run_id != Run.id,
-        or_(Run.lock_mode == LockMode.EXCLUSIVE, ServerLock.mode == LockMode.EXCLUSIVE),
+        _excludes(Run.lock_mode),
     )
+
+
+def _excludes(mode: SQLColumnExpression[LockMode]) -> ColumnElement[bool]:
+    """Return the condition that a lock keeps out who wants one of this mode: only shared ones go together."""
+    return or_(mode == LockMode.EXCLUSIVE, ServerLock.mode == LockMode.EXCLUSIVE)
 
 
 def find_blocker(run: Run, now: datetime) -> Blocker | None:
@@ -64,10 +69,11 @@ def find_blocker(run: Run, now: datetime) -> Blocker | None:
         .scalar_subquery()
     )
     held = select(ServerLock.run_id, ServerLock.server_id).where(
-        ServerLock.tenant_id == run.tenant_id, ServerLock.server_id.in_(wanted), ServerLock.run_id != run.id
+        ServerLock.tenant_id == run.tenant_id,
+        ServerLock.server_id.in_(wanted),
+        ServerLock.run_id != run.id,
+        _excludes(literal(run.lock_mode, Run.lock_mode.type)),
     )
-    if run.lock_mode is LockMode.SHARED:
-        held = held.where(ServerLock.mode == LockMode.EXCLUSIVE)
     row = db.session.execute(held.order_by(ServerLock.run_id).limit(1)).first()
     if row is not None:
         return Blocker(row.run_id, row.server_id, holds=True)

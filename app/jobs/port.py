@@ -52,7 +52,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What the platform says at a heartbeat."""
+    """What the platform wants of who carries a run."""
 
     cancel_requested: bool
     drain: bool  # the worker is being stopped and its time is nearly over
@@ -133,6 +133,9 @@ class EnginePort(Protocol):
     def heartbeat(self, claim: Claim) -> Orders:
         """Renew the lease and hear what is wanted. Raises Fenced."""
 
+    def listen(self, claim: Claim) -> Orders:
+        """Hear what is wanted; the lease stays as it is, and nothing is written. Raises Fenced."""
+
     def sink_state(self, claim: Claim) -> SinkState:
         """Return where shipping goes on."""
 
@@ -145,8 +148,8 @@ class EnginePort(Protocol):
     def finish(self, claim: Claim, result: RunResult, *, hosts_by_job: dict[int, str], log_complete: bool) -> bool:
         """Give the run and its jobs their final status. False: somebody did already."""
 
-    def release(self, claim: Claim, reason: str) -> None:
-        """Give a claimed run that has not begun back, for another attempt."""
+    def release(self, claim: Claim, reason: str) -> bool:
+        """Give a claimed run that has not begun back, for another attempt. False: it is not one, or not any more."""
 
     def late_result(self, claim: Claim, late: LateResult) -> bool:
         """Keep the word of a fenced carrier as an audit entry, once; the run stays as it is. False: nothing to say.

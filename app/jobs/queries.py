@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -154,6 +154,15 @@ def get_job(actor: Actor, job_id: str) -> Job:
     if job is None:
         raise NotFound("This job")
     return job
+
+
+def get_jobs(actor: Actor, job_ids: Collection[str]) -> list[Job]:
+    """Return jobs by their UUIDs, in the order of their numbers; NotFound when one is unknown or foreign."""
+    require(actor, Permission.JOB_VIEW)
+    jobs = db.session.scalars(scoped(actor, Job).where(Job.job_id.in_(job_ids)).order_by(Job.id)).all()
+    if len(jobs) != len(set(job_ids)):
+        raise NotFound("This job")
+    return list(jobs)
 
 
 def get_launch(actor: Actor, launch_uuid: str) -> Launch:

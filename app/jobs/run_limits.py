@@ -14,6 +14,7 @@ def run_limits() -> Limits:
     return Limits(
         max_processes=chosen.run_max_processes,
         memory_bytes=cgroup.machine_memory_bytes() * 3 // 4 if memory is None else memory,
+        cpu_weight=chosen.run_cpu_weight,
         parent=chosen.run_cgroup,
         memory_by_group_only=memory is None,
     )

@@ -6,6 +6,8 @@ import json
 import queue
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import select
@@ -14,13 +16,23 @@ from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
 from app.jobs import log_queries, log_tail
 from app.jobs.models import Job
-from app.jobs.status import JOB_FINAL
 
 
 def event(name: str, text: str, event_id: str | None = None) -> str:
     """Render one server-sent event (WHATWG HTML, 9.2); ``text`` is JSON without line ends."""
     head = f"id: {event_id}\n" if event_id is not None else ""
     return f"{head}event: {name}\ndata: {text}\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What the database has of a job behind a viewer's place; ``tasks`` None: there are more lines."""
+
+    job_pk: int
+    uuid: str
+    lines: list[dict[str, Any]]
+    tasks: list[dict[str, Any]] | None
+    status: dict[str, Any]
 
 
 class Stream:
@@ -94,31 +106,35 @@ class Stream:
 
     def _catch_up(self, only: str | None = None) -> Iterator[str]:
         """Yield what is stored after the viewer's places, then tasks and status."""
-        for job in self._jobs:
-            if only is None or job.job_id == only:
-                yield from self._catch_up_job(job.id, job.job_id)
+        behind = {job.id for job in self._jobs if only is None or job.job_id == only}
+        while behind:
+            for stored in self._read(behind):
+                if stored.lines:
+                    self._at[stored.uuid] = stored.lines[-1]["n"]
+                    data = {"lines": stored.lines, "last_line": stored.status["last_line"]}
+                    yield event("lines", log_tail.make_news(stored.uuid, "lines", data).text, self._render_id(self._at))
+                if stored.tasks is None:
+                    continue
+                behind.discard(stored.job_pk)
+                yield event("tasks", log_tail.make_news(stored.uuid, "tasks", {"tasks": stored.tasks}).text)
+                yield event("status", log_tail.make_news(stored.uuid, "status", stored.status).text)
+                if stored.status["complete"]:
+                    self._complete.add(stored.uuid)
 
-    def _catch_up_job(self, job_pk: int, uuid: str) -> Iterator[str]:
-        while True:
-            with self._app.app_context(), system_scope("log tail"), unit_of_work(writes=False):
-                row = db.session.scalars(select(Job).where(Job.id == job_pk)).one()
-                if self._whole:
-                    lines = list(log_queries.tail(row, after=self._at[uuid]).lines)
-                else:
-                    lines = log_tail.new_lines(row, self._at[uuid])
-                status = log_tail.status_data(row)
-                tasks = [] if lines else log_queries.tasks(row)
-                final = row.status in JOB_FINAL
-            if lines:
-                self._at[uuid] = lines[-1]["n"]
-                news = log_tail.make_news(uuid, "lines", {"lines": lines, "last_line": row.log_lines})
-                yield event("lines", news.text, self._render_id(self._at))
-                continue
-            yield event("tasks", log_tail.make_news(uuid, "tasks", {"tasks": tasks}).text)
-            yield event("status", log_tail.make_news(uuid, "status", status).text)
-            if final:
-                self._complete.add(uuid)
-            return
+    def _read(self, job_pks: set[int]) -> list[_Stored]:
+        """Read the next lines of these jobs in one unit of work, and the tasks of those that have no more."""
+        found = []
+        with self._app.app_context(), system_scope("log tail"), unit_of_work(writes=False):
+            for row in db.session.scalars(select(Job).where(Job.id.in_(job_pks)).order_by(Job.id)).all():
+                lines: list[dict[str, Any]] = []
+                at = self._at[row.job_id]
+                if row.log_lines > at:
+                    whole = self._whole
+                    lines = list(log_queries.tail(row, after=at).lines) if whole else log_tail.new_lines(row, at)
+                is_last = not lines or lines[-1]["n"] >= row.log_lines
+                tasks = list(log_queries.tasks(row)) if is_last else None
+                found.append(_Stored(row.id, row.job_id, lines, tasks, log_tail.status_data(row)))
+        return found
 
 
 def _empty(messages: queue.Queue[log_tail.News]) -> None:

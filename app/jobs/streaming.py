@@ -63,7 +63,7 @@ def _stream(
     with app.request_unit():
         actor = current_actor()
         places = read_places()  # after the sign-in: a stranger learns nothing about the query
-        jobs.extend(queries.get_job(actor, uuid) for uuid in places)
+        jobs.extend(queries.get_jobs(actor, list(places)))
     stream = Stream(app, jobs, places, render_id, whole=whole)
     response = Response(stream.events(), mimetype="text/event-stream")
     response.call_on_close(stream.close)

@@ -18,7 +18,7 @@ from app.core.db import db, unit_of_work
 from app.core.runtime import settings
 from app.core.tenancy import system_scope
 from app.jobs.closing import MESSAGES
-from app.jobs.database_port import DatabasePort, release_run
+from app.jobs.database_port import DatabasePort
 from app.jobs.executor import read_hosts
 from app.jobs.log_sink import LogSink
 from app.jobs.models import Launch, Run
@@ -140,12 +140,8 @@ def _reap_named(carried: _Carried, claim: Claim) -> int:
     log.warning("run.reaped", extra={"began": carried.began})
     known = launcher.salvage(spool_dir, spool_dir.name) if spool_dir.is_dir() else None
     if not carried.began:
-        with system_scope("watchdog"), unit_of_work():
-            run = db.session.scalars(
-                select(Run).where(Run.id == claim.run_id, Run.attempt == claim.attempt, Run.status == RunStatus.CLAIMED)
-            ).one_or_none()
-            if run is not None:
-                release_run(run, "The worker died before the run began.")
+        if not DatabasePort().release(claim, "The worker died before the run began."):
+            return 0  # it began after it was looked at, or is another's: its spool may hold lines
         launcher.remove_spool(spool_dir)
         return 1
     return int(_finish_lost(carried, known))
@@ -182,8 +178,9 @@ def _honest(known: RunResult | None) -> RunResult:
 def clear_leftovers() -> int:
     """Remove spools on this host that no open run refers to (a crash between finish and removal)."""
     removed = 0
+    found = launcher.leftovers(settings().spool_root)  # before the runs: what is claimed meanwhile is not among them
     open_names = {f"{carried.claim.run_uuid}.{carried.claim.attempt}" for carried in _carried()}
-    for leftover in launcher.leftovers(settings().spool_root):
+    for leftover in found:
         if leftover.spool_dir.name not in open_names and not leftover.is_alive():
             age = time.time() - leftover.spool_dir.stat().st_mtime
             if age > 60:

@@ -1,6 +1,7 @@
 """One control group per run attempt: how many processes and how much memory it may use, and an end that misses none.
 
-Version 2 (pids.max, memory.max, cgroup.kill) and version 1 (the pids and memory controllers). A group is a set of
+Version 2 (pids.max, memory.max, cpu.weight, cgroup.kill) and version 1 (the pids, memory and cpu controllers). On a
+busy machine a run comes after the platform: its lines must be stored and shown while it works. A group is a set of
 folders, one for each hierarchy, named ``millwright-<marker>`` and made below the worker's own group, or below a parent
 that was handed to the worker. Whoever cannot make one (no root, no delegation, a read-only mount in a container) says
 so (``Limits.sentence``) and falls back on rlimits, which cannot hold a run together.
@@ -8,6 +9,7 @@ so (``Limits.sentence``) and falls back on rlimits, which cannot hold a run toge
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -22,29 +24,36 @@ from app.runners.process import kill_marked
 
 PREFIX = "millwright-"
 _NAME = re.compile(PREFIX + r"[A-Za-z0-9-]{1,64}\.\d{1,9}\Z")
-_CONTROLLERS = ("pids", "memory")
+_FULL_WEIGHT = 100  # cpu.weight of a group that nobody changed (version 2); 1024 cpu.shares on version 1
+_FULL_SHARES = 1024
 _ROOT = Path("/sys/fs/cgroup")
 _STALE_SECONDS = 60.0  # an empty group this old belongs to no run that is just starting
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one run may use; 0 is no limit. ``parent`` is a folder of a version 2 hierarchy handed to the worker."""
+    """What one run may use; 0 is no limit. ``parent`` is a folder of a version 2 hierarchy handed to the worker.
+
+    ``cpu_weight`` is its share of processor time where there is not enough; 100 is what everybody has.
+    """
 
     max_processes: int = 0
     memory_bytes: int = 0
+    cpu_weight: int = 0
     parent: Path | None = None
     memory_by_group_only: bool = False  # not asked for by anybody: no limit for each process instead
+
+    def by_controller(self) -> dict[str, int]:
+        """Return controller -> value, of those that are set."""
+        values = {"pids": self.max_processes, "memory": self.memory_bytes, "cpu": self.cpu_weight}
+        return {name: value for name, value in values.items() if value}
 
 
 def parents(limits: Limits) -> dict[str, Path]:
     """Return controller -> the folder below which groups can be made here, for those of ``limits`` that are set."""
-    wanted = [
-        name for name, value in zip(_CONTROLLERS, (limits.max_processes, limits.memory_bytes), strict=True) if value
-    ]
     own = _own_groups()
     found = {}
-    for name in wanted:
+    for name in limits.by_controller():
         folder = limits.parent or _version_1(name, own) or _version_2(name, own)
         if folder is not None and os.access(folder, os.W_OK) and _offers(folder, name):
             found[name] = folder
@@ -172,11 +181,18 @@ def make(marker: str, limits: Limits) -> Group:
 
 
 def _limit(folder: Path, name: str, limits: Limits) -> None:
+    is_second = (folder.parent / "cgroup.subtree_control").exists()  # version 2
     if name == "pids":
         (folder / "pids.max").write_text(str(limits.max_processes), "ascii")
         return
+    if name == "cpu":
+        if is_second:
+            (folder / "cpu.weight").write_text(str(limits.cpu_weight), "ascii")
+        else:
+            (folder / "cpu.shares").write_text(str(limits.cpu_weight * _FULL_SHARES // _FULL_WEIGHT), "ascii")
+        return
     size = str(limits.memory_bytes)
-    if (folder.parent / "cgroup.subtree_control").exists():  # version 2
+    if is_second:
         (folder / "memory.max").write_text(size, "ascii")
         for extra, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
             with suppress(OSError):  # no swap accounting: the limit of memory itself is what counts
@@ -291,15 +307,18 @@ def machine_memory_bytes() -> int:
 
 def sentence(limits: Limits) -> str:
     """Say what this worker enforces on one run, for people; as true as ``make`` here and now."""
-    if not limits.max_processes and not limits.memory_bytes:
+    wanted = limits.by_controller()
+    if not wanted:
         return "no limits for runs are set"
     found = parents(limits)
     parts = []
-    for name, value in zip(_CONTROLLERS, (limits.max_processes, limits.memory_bytes), strict=True):
-        if not value:
-            continue
+    for name, value in wanted.items():
         what = f"{value} processes" if name == "pids" else f"{value // 1_048_576} MiB of memory"
-        if name in found:
+        if name == "cpu":
+            if value < _FULL_WEIGHT:
+                how = f"weight {value} of {_FULL_WEIGHT}) by cgroup" if name in found else f"nice {_nice(value)})"
+                parts.append(f"processor time after the platform's own ({how}")
+        elif name in found:
             parts.append(f"{what} by cgroup")
         elif name == "pids" and os.geteuid() == 0:
             parts.append(f"{what} not enforced (no cgroup can be made, and root has no such limit)")
@@ -307,13 +326,14 @@ def sentence(limits: Limits) -> str:
             parts.append("memory not limited (no cgroup can be made)")
         else:
             parts.append(f"{what} by rlimit only (no cgroup can be made)")
-    return "one run: " + ", ".join(parts)
+    return "one run: " + (", ".join(parts) or "no limits")
 
 
 def rlimits(limits: Limits) -> dict[str, int]:
     """Return what ``exec_child`` sets where no group can be made.
 
     Of processes: how many more than its account has now; root has no such limit. Of memory: of each process.
+    ``nice``: by how much it is nicer than the worker, of each process.
     """
     found = parents(limits)
     values = {}
@@ -321,7 +341,14 @@ def rlimits(limits: Limits) -> dict[str, int]:
         values["processes"] = limits.max_processes + _account_processes()
     if limits.memory_bytes and "memory" not in found and not limits.memory_by_group_only:
         values["memory_bytes"] = limits.memory_bytes
+    if limits.cpu_weight and "cpu" not in found:
+        values["nice"] = _nice(limits.cpu_weight)
     return values
+
+
+def _nice(weight: int) -> int:
+    """Return the niceness of a weight: each step is a factor of 1.25 (sched(7)); the kernel knows 19."""
+    return min(19, round(math.log(_FULL_WEIGHT / weight, 1.25)))
 
 
 def _account_processes() -> int:

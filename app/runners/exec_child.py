@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> None:
             sys.stderr.write(f"ERROR! the run's control group {folder} cannot be entered: {error.strerror}\n")
             sys.stderr.flush()
             os._exit(126)
+    os.nice(limits.pop("nice", 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold secrets
     for name, value in limits.items():
         if name in _LIMITS and value is not None:

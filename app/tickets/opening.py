@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, insert, update
+from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 
 from app.audit import service as audit
@@ -132,21 +132,29 @@ def _about(opening: _Opening, problem: Problem) -> dict[str, Any]:
 
 
 def _join(opening: _Opening, problem: Problem) -> Ticket | None:
-    event = opening.event
-    moved = db.session.execute(
-        update(Ticket)
-        .where(Ticket.tenant_id == event.tenant_id, Ticket.open_fingerprint == problem.fingerprint)
-        .values(occurrences=Ticket.occurrences + 1, last_seen_at=event.completed_at)
-        .execution_options(synchronize_session=False)
-    )
-    if not cast(CursorResult[Any], moved).rowcount:
+    ticket = _locked(problem.fingerprint)
+    if ticket is None:
         return None
-    ticket = queries.open_ticket(problem.fingerprint)
-    if ticket is not None:
-        if is_worth_telling(ticket.occurrences):
-            add_event(ticket, EventKind.JOINED, occurrences=ticket.occurrences, **_about(opening, problem))
-        _raise_priority(opening, problem, ticket)
+    ticket.occurrences += 1
+    ticket.last_seen_at = opening.event.completed_at
+    db.session.flush()
+    if is_worth_telling(ticket.occurrences):
+        add_event(ticket, EventKind.JOINED, occurrences=ticket.occurrences, **_about(opening, problem))
+    _raise_priority(opening, problem, ticket)
     return ticket
+
+
+def _locked(fingerprint: str) -> Ticket | None:
+    """Return the open ticket of a problem, its row locked.
+
+    Found first and locked by its id, as everybody else locks a ticket: whoever came by the index of fingerprints
+    would hold its entry while waiting for the row, and who holds the row to end the ticket needs the entry.
+    """
+    seen = queries.open_ticket(fingerprint)
+    if seen is None:
+        return None
+    ticket = db.session.get(Ticket, seen.id, with_for_update=True, populate_existing=True)
+    return ticket if ticket is not None and ticket.open_fingerprint == fingerprint else None
 
 
 def _raise_priority(opening: _Opening, problem: Problem, ticket: Ticket) -> None:

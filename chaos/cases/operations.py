@@ -1,23 +1,18 @@
-"""R19, R21 to R23, R26: full disks, deploys, runs without measure, changed files, retention and restore."""
+"""R21 to R23, R26: deploys, runs without measure, changed files, retention and restore."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from chaos.client import FINAL_SECONDS
 from chaos.faults import Load
 from chaos.oracles import Verdict, judge, stop_watching
 from chaos.payload import read_ledger
-from chaos.registry import Size, Skipped, case
+from chaos.registry import Size, case
 from chaos.rig import Site
 from tests.support.databases import tables
 
@@ -32,67 +27,6 @@ OPENING_PLAYBOOK = """
     - ansible.builtin.assert:
         that: said.stdout | b64decode == expected
 """
-
-
-@contextmanager
-def _small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of a few megabytes in memory."""
-    folder.mkdir(mode=0o700)
-    options = f"size={megabytes}m,mode=0700"
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True)
-    if done.returncode:
-        raise Skipped(f"a small disk cannot be mounted: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)
-
-
-@case(
-    "R19",
-    "the worker's disk full while a job prints, and before others are claimed",
-    "failed as disk_full with a ticket and every line up to then; others wait and say why; it recovers by itself",
-)
-def disk_full(site: Site, size: Size) -> Verdict:
-    """Spools and workspaces lie on 160 MB."""
-    with _small_disk(site.folder / "disk", 160) as disk:
-        site.begin(workers=0, minimum_free_bytes=str(40 * 2**20))
-        site.platform.start_slot("w0", data_dir=str(disk))
-        servers = site.servers(3)
-        caller = site.caller()
-        # Its spool stays below the disk's size; the rest is filled by somebody else, as it happens.
-        noisy = caller.post_job(site.stand_in(lines=200_000, batch=100, pause=0.05, width=200), servers[0])
-        site.until(lambda: site.count("SELECT SUM(log_lines) FROM jobs") > 500, 60, "the first lines")
-        hog = disk / "hog"
-        _fill(hog, disk, leave=2 * 2**20)
-        site.fault("the disk is full")
-        site.until(lambda: site.open_jobs() == 0, 60, "the end of the job without a disk")
-        waiting = caller.post_job(site.stand_in(lines=LINES), servers[1])
-        site.until(lambda: _says_disk(site, waiting["job_id"]), 60, "the reason why the next job waits")
-        page, _data = caller.once("GET", "/jobs")
-        hog.unlink()
-        took = site.until(lambda: site.open_jobs() == 0, 120, "the next job, once there is room")
-        verdict = judge(site, payload_lines=LINES)
-        site.platform.stop()
-    code = site.ask("SELECT failure_code FROM jobs WHERE job_id = %s", noisy["job_id"])[0]["failure_code"]
-    verdict.require(code == "disk_full", f"the job without a disk ended as {code}")
-    verdict.require(page == 200, f"pages answered {page}")
-    done = site.count("SELECT COUNT(*) FROM jobs WHERE job_id = %s AND status = 'success'", waiting["job_id"])
-    verdict.require(done, "the next job did not succeed once there was room")
-    site.notes.append(f"the waiting job ended {took:.0f} s after there was room again, without a restart")
-    return verdict
-
-
-def _fill(path: Path, disk: Path, *, leave: int) -> None:
-    with path.open("wb") as file:
-        while (free := shutil.disk_usage(disk).free) > leave:
-            file.write(b"\0" * min(2**20, free - leave))
-            file.flush()
-
-
-def _says_disk(site: Site, job: str) -> bool:
-    told = site.caller().sure("GET", f"/jobs/{job}")
-    return "disk" in (told.get("waiting_because") or "")
 
 
 @case(
@@ -250,7 +184,7 @@ def changed_file(site: Site, size: Size) -> Verdict:
 def retention_and_restore(site: Site, size: Size) -> Verdict:
     """Cleaning up beside the day's work, and coming back from a dump."""
     site.platform.settings["MILLWRIGHT_MIGRATION_DATABASE_URL"] = _url(site)
-    old, lines = size.of(20, 6), size.of(20_000, 4_000)
+    old, lines = size.of(10, 6), size.of(20_000, 4_000)
     site.begin(workers=1, job_log_days="90")
     servers = site.servers(12)
     big, small = site.stand_in(lines=lines, batch=500), site.stand_in(lines=LINES, batch=1, pause=0.05)

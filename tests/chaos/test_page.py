@@ -31,6 +31,6 @@ def test_a_line_of_figures_has_the_agreed_keys() -> None:
     assert set(agreed.split()) <= set(Figures.__annotations__)
     row = Figures(
         case="R1", database="mariadb", seed=1, jobs=2, faults=3, lost_lines=4, doubled_lines=5, double_runs=6,
-        unfinished=7, orphans=8, http_5xx=9, verdict="failed", seconds=1.5, notes=[], breaches=[],
+        unfinished=7, orphans=8, http_5xx=9, verdict="failed", seconds=1.5, notes=[], breaches=[], where="",
     )  # fmt: skip
     assert "| R1 | mariadb | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 2 | failed |" in table([row])

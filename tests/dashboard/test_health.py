@@ -119,9 +119,7 @@ def test_a_database_that_takes_connections_and_hangs_is_503_within_two_seconds_f
     assert max(seconds for _status, seconds in took) <= 2.5  # two seconds, and a busy machine
 
 
-def test_a_redis_that_answers_and_refuses_writes_is_said(
-    app: Flask, client: FlaskClient, redis_server: RedisServer
-) -> None:
+def test_a_redis_that_answers_and_refuses_writes_is_said(app: Flask, redis_server: RedisServer) -> None:
     settings: Settings = app.config["MILLWRIGHT_SETTINGS"]
     watched = create_app(settings.model_copy(update={"redis_url": redis_server.url})).test_client()
     assert parts(watched, 200)["redis"]["ok"]

@@ -21,6 +21,7 @@ from tests.factories import PersonMade, bearer
 from tests.jobs.conftest import House
 from tests.jobs.test_faces import begun, end, events, put_lines
 from tests.support.processes import wait_until
+from tests.support.sent import sent
 
 
 @pytest.fixture
@@ -39,11 +40,11 @@ def look(app: Flask, hub: TailHub) -> list[log_tail.News]:
     return news
 
 
-def a_job(house: House) -> tuple[Job, Callable[..., None], Callable[[], None]]:
-    launch, claim, hosts = begun(house, "a")
+def a_job(house: House, server: str = "a") -> tuple[Job, Callable[..., None], Callable[[], None]]:
+    launch, claim, hosts = begun(house, server)
     return (
-        house.jobs(launch)["a"],
-        lambda texts, first=1: put_lines(house, claim, hosts["a"], texts, first),
+        house.jobs(launch)[server],
+        lambda texts, first=1: put_lines(house, claim, hosts[server], texts, first),
         lambda: end(house, claim, hosts),
     )
 
@@ -100,6 +101,23 @@ def test_a_viewer_that_reads_nothing_holds_a_bounded_queue_and_others_get_every_
     finish()
     late = Stream(app, [job], {job.job_id: 0}, lambda at: str(at), whole=True)
     assert numbers("".join(late.events())) == list(range(1, QUEUE_LENGTH + 20))
+
+
+@pytest.mark.usefixtures("still")
+def test_a_page_of_several_jobs_opens_with_one_question_for_all_of_them(house: House, app: PlatformFlask) -> None:
+    """Fifty people who open their pages at once must not hold up those who read: no unit of work for each job."""
+    opened = [a_job(house, server) for server in house.servers]
+    for _job, put, _finish in opened:
+        put(["one", "two"])
+    jobs = [job for job, _put, _finish in opened]
+    stream = Stream(app, jobs, {job.job_id: 0 for job in jobs}, str, whole=False)
+    with app.app_context(), sent("SELECT") as statements:
+        text = "".join(stream._catch_up())
+    found = [(name, data["job"]) for name, data, _ in events(text)]
+    assert found == [(name, job.job_id) for job in jobs for name in ("lines", "tasks", "status")]
+    assert sum("FROM jobs" in statement for statement in statements) == 1
+    assert len(statements) <= 1 + 3 * len(jobs)  # lines, the tasks, and where the log may be sealed
+    assert list(stream._catch_up()) and stream._at == {job.job_id: 2 for job in jobs}
 
 
 @pytest.mark.usefixtures("still")

@@ -180,6 +180,28 @@ def test_many_that_wait_for_one_server_hide_nobody_from_the_sweep(
     assert rung == [house.run_id(uuid) for uuid in blocked[:2]]
 
 
+@pytest.mark.parametrize("mode", list(LockMode))
+def test_all_whose_doorbell_found_a_server_held_are_rung_by_the_first_sweep_after_its_end(
+    house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch, mode: LockMode
+) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr("app.core.queue.ring", lambda run_id: bool(rung.append(run_id)) or True)
+    holder, waiting = house.launch("a"), [house.launch("a", lock_mode=mode) for _ in range(3)]
+    online(house)
+    held = claim(house, settings, holder)
+    assert held is not None
+    assert [claim(house, settings, uuid) for uuid in waiting] == [None] * 3  # a moment after their doorbells
+    rung.clear()
+    assert dispatch.sweep() == 0
+    holding = house.run_id(holder)
+    house.write(lambda: locks.release(db.session.get_one(Run, holding)))
+    assert dispatch.sweep() == 3  # as many as there are places; who finds it taken again waits for the next end
+    assert rung == [house.run_id(uuid) for uuid in waiting]
+    first, *others = [claim(house, settings, uuid) for uuid in waiting]
+    assert first is not None
+    assert all(others) if mode is LockMode.SHARED else not any(others)
+
+
 def test_a_run_that_cannot_be_started_five_times_ends_as_failed(house: House, settings: Settings) -> None:
     uuid = house.launch("a")
     for _ in range(5):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +14,19 @@ from app.core.db import db
 from app.core.db_time import database_now
 from app.jobs import dispatch, service, tasks, watchdog, workers
 from app.jobs.database_port import DatabasePort
+from app.jobs.executor import HOSTS_NAME
+from app.jobs.kinds import PreparedRun
 from app.jobs.models import Run, ServerLock
 from app.jobs.port import Carrier
 from app.jobs.status import JobStatus, RunStatus
 from app.jobs.watchdog import LeaseWatch
 from app.jobs.workers import this_process
+from app.runners.base import RunSpec
+from app.runners.process import ProcessIdentity
 from config import Settings
 from tests.jobs.conftest import House
 from tests.jobs.test_locks import claim, online
+from tests.jobs.test_log_sink import line, write
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("app_context")]
 
@@ -74,6 +81,30 @@ def test_a_keeper_that_did_not_look_for_half_a_lease_counts_anew(
     clock[0] += settings.lease_seconds + 1  # it slept, and so did the database, for all that it knows
     assert watch.reap() == 0
     assert house.jobs(uuid)["a"].status is JobStatus.PENDING
+
+
+def test_a_run_that_begins_and_dies_while_the_watchdog_is_busy_keeps_its_lines(
+    house: House, settings: Settings, spool_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uuid = house.launch("a")
+    held = claim(house, settings, uuid)
+    assert held is not None
+    hosts = {name: job.id for name, job in house.jobs(uuid).items()}
+    folder = spool_root / f"{held.run_uuid}.{held.attempt}"
+
+    def begins_and_dies(_executor: ProcessIdentity) -> bool:
+        if not folder.exists():  # after the watchdog read that it was claimed
+            assert DatabasePort().begin(held, PreparedRun(RunSpec(held.run_uuid, 1, "ansible", 60, {}), hosts))
+            write(folder, [line("a", f"line {number}") for number in range(1, 21)])
+            (folder / HOSTS_NAME).write_text(json.dumps(hosts), encoding="utf-8")
+        return False
+
+    monkeypatch.setattr(watchdog, "is_alive", begins_and_dies)
+    assert watchdog.reap_this_host() == 0  # what it knew is no longer true
+    assert watchdog.reap_this_host() == 1
+    job = house.jobs(uuid)["a"]
+    assert (job.status, job.failure_code, job.log_lines, job.log_complete) == (JobStatus.FAILED, "lost", 20, True)
+    assert not folder.exists()
 
 
 class _Over(Exception):

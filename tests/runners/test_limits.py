@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -126,6 +127,38 @@ def fake(monkeypatch: pytest.MonkeyPatch, root: Path, own: dict[str, str]) -> No
     monkeypatch.setattr(cgroup, "_own_groups", lambda: own)
 
 
+# Leaves its session, as Ansible's own workers do, then says which share of the processor its group has.
+SHARE = """
+import os
+os.setsid()
+path = [line.split(":", 2)[2] for line in open("/proc/self/cgroup").read().splitlines() if ":cpu:" in line][0]
+print("share", open("/sys/fs/cgroup/cpu" + path + "/cpu.shares").read().strip())
+"""
+
+
+def test_a_run_gets_less_of_a_busy_processor_than_the_platform(runs: Runs) -> None:
+    weighed = Limits(cpu_weight=20)
+    if "cpu" not in cgroup.parents(weighed) or not Path("/sys/fs/cgroup/cpu/cpu.shares").is_file():
+        pytest.skip("no control group of version 1 can be made here: weights are not shown")
+    ended = runs.run(command(), files={"x.py": SHARE}, run_limits=weighed, verbosity=1)
+    assert ended.result.failure_code is None
+    assert "share 204" in ended.everything
+    assert "after the platform's own (weight 20 of 100)" in cgroup.sentence(weighed)
+    assert "processor" not in cgroup.sentence(Limits(60, cpu_weight=100))
+
+
+def test_without_a_group_a_run_is_nice(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroup, "parents", lambda limits: {})
+    mine = os.nice(0)
+    ended = runs.run(
+        command(),
+        files={"x.py": "import os\nprint('nice', os.nice(0))\n"},
+        run_limits=Limits(cpu_weight=20),
+        verbosity=1,
+    )
+    assert f"nice {mine + 7}" in ended.everything
+
+
 def test_version_2_makes_groups_beside_the_workers_own_and_shares_the_controllers_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -133,10 +166,11 @@ def test_version_2_makes_groups_beside_the_workers_own_and_shares_the_controller
     service = tmp_path / "system.slice/mw.service"
     (service / "worker").mkdir(parents=True)
     (service / "cgroup.subtree_control").write_text("pids")
-    group = cgroup.make("u.1", both)
+    group = cgroup.make("u.1", replace(both, cpu_weight=20))
     assert group.folders == (service / "millwright-u.1",)
-    assert (service / "cgroup.subtree_control").read_text() == "+memory"
+    assert (service / "cgroup.subtree_control").read_text() == "+cpu"  # the last one that was asked for
     folder = group.folders[0]
+    assert (folder / "cpu.weight").read_text() == "20"
     assert (folder / "pids.max").read_text() == str(PROCESSES)
     assert (folder / "memory.max").read_text() == str(MEMORY)
     assert (folder / "memory.swap.max").read_text() == "0"
@@ -146,7 +180,7 @@ def test_version_2_makes_groups_beside_the_workers_own_and_shares_the_controller
     (folder / "memory.events").write_text("low 0\noom 1\noom_kill 1\n")
     breach = group.breach()
     assert breach is not None and StopReason(breach.reason) is StopReason.MEMORY_LIMIT
-    assert cgroup.Group.of(group.as_json()) == group
+    assert cgroup.Group.of(group.as_json()) == cgroup.Group(group.folders, both)
 
 
 def test_a_worker_that_can_make_no_group_says_so_and_sets_rlimits(
@@ -160,6 +194,11 @@ def test_a_worker_that_can_make_no_group_says_so_and_sets_rlimits(
     monkeypatch.setattr(os, "geteuid", lambda: 4_294_967_000)
     assert "60 processes by rlimit only" in cgroup.sentence(both)
     assert cgroup.rlimits(both)["processes"] == PROCESSES
+    weighed = Limits(cpu_weight=20)
+    assert cgroup.rlimits(weighed) == {"nice": 7}
+    assert cgroup.sentence(weighed) == "one run: processor time after the platform's own (nice 7)"
+    assert cgroup.rlimits(Limits(cpu_weight=100)) == {"nice": 0}
+    assert cgroup.rlimits(Limits(cpu_weight=1)) == {"nice": 19}
     unasked = Limits(0, MEMORY, memory_by_group_only=True)
     assert cgroup.rlimits(unasked) == {}
     assert cgroup.sentence(unasked) == "one run: memory not limited (no cgroup can be made)"

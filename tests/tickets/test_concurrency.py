@@ -11,12 +11,13 @@ from sqlalchemy import event, func, insert, select, text
 from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope, tenant_scope
 from app.jobs.events import RunFinished
-from app.tickets import opening, queries_clocks
+from app.tickets import acts, opening, queries_clocks, queries_merge
 from app.tickets.models import Ticket, TicketEvent, TicketJob
 from app.tickets.opening import open_for_run
 from app.tickets.queries_similar import similar_tickets
 from app.tickets.service_merge import merge_ticket
 from app.tickets.service_triage import Act, Order, triage_ticket
+from tests.support.processes import wait_until
 from tests.tickets.world import FAILED, Outcome, World
 
 pytestmark = pytest.mark.database
@@ -137,6 +138,55 @@ def test_an_occurrence_that_meets_a_merge_lands_on_the_ticket_that_stays(
         assert rows[gone].merged_into_id == rows[into].id
         held = db.session.scalars(select(TicketJob.ticket_id)).all()
         assert held == [rows[into].id] * 3
+
+
+def an_occurrence_waits_for_its_ticket() -> bool:
+    """Say whether a statement that locks or changes a ticket has not returned yet."""
+    with db.engine.connect() as connection:
+        running = [str(row.Info) for row in connection.execute(text("SHOW FULL PROCESSLIST"))]
+    return any("tickets" in one and ("FOR UPDATE" in one or "SET occurrences" in one) for one in running)
+
+
+@pytest.mark.parametrize("act", ["merge", "resolve"])
+def test_an_occurrence_that_waits_for_a_ticket_that_ends_is_no_deadlock(
+    app: Flask, world: World, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Who ends a ticket holds its row, then changes its entry in the index of fingerprints; the occurrence waits."""
+    if db.engine.dialect.name == "sqlite":
+        return  # there BEGIN IMMEDIATE lets them in one by one
+    (server,) = world.servers("web1")
+    disk = Outcome(error="No space left on device", tasks=FAILED.tasks)
+    for outcome in (FAILED, disk):
+        finish(world.run({server: outcome}))
+    into, gone = uuids(world)
+    repeat = world.run({server: disk})
+    lock_two, lock_one, join = queries_merge.lock_tickets, acts.lock, opening._join
+    held = threading.Event()
+
+    def wait_for_the_occurrence(found: Any) -> Any:
+        held.set()
+        assert wait_until(an_occurrence_waits_for_its_ticket)
+        return found
+
+    def join_once_the_row_is_held(*arguments: Any) -> Ticket | None:
+        assert held.wait(20)
+        return join(*arguments)
+
+    monkeypatch.setattr(queries_merge, "lock_tickets", lambda *a: wait_for_the_occurrence(lock_two(*a)))
+    monkeypatch.setattr(acts, "lock", lambda *a: wait_for_the_occurrence(lock_one(*a)))
+    monkeypatch.setattr(opening, "_join", join_once_the_row_is_held)
+
+    def end() -> None:
+        with tenant_scope(world.tenant_id), unit_of_work():
+            if act == "merge":
+                merge_ticket(world.actor(), gone, into)
+            else:
+                triage_ticket(world.actor(), gone, Order(Act.RESOLVE))
+
+    in_threads(app, lambda: finish(repeat), end)
+    with unit_of_work(writes=False), tenant_scope(world.tenant_id):
+        counts = dict(map(tuple, db.session.execute(select(Ticket.ticket_id, Ticket.occurrences))))
+    assert counts == ({into: 3, gone: 1} if act == "merge" else {into: 1, gone: 2})
 
 
 def test_two_people_who_take_a_ticket_at_once_move_it_once(app: Flask, world: World) -> None:

@@ -66,6 +66,7 @@ def _beside(name):
 
 
 results = _beside("results")
+pace = _beside("pace")
 
 
 class _Link:
@@ -76,8 +77,11 @@ class _Link:
         self._socket.connect(path)
         self._lock = threading.Lock()
         self._pid = os.getpid()
+        self._pace = pace.Pace(C)
+        self._pace.start()
 
     def send(self, **event):
+        self._pace.stir()
         data = json.dumps(event, default=str).encode("ascii") + b"\n"
         with self._lock:
             self._socket.sendall(data)
