@@ -150,6 +150,12 @@ def _strftime(form: str, *_moment: Any) -> str:
     return world.wall().strftime("%Y-%m-%d %H:%M:%S.%f")[:23]
 
 
+def copy(source: str, target: str) -> None:
+    """Make ``target`` a copy of the SQLite file ``source``: also of what lies in its write-ahead log alone."""
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as made:
+        read.backup(made)
+
+
 class Outside:
     """Looks at what is committed, and removes it between histories. A plain connection: no step, no fault."""
 

@@ -50,7 +50,7 @@ class House:
         self.folder.mkdir(exist_ok=True)
         self.path = self.folder / "simulation.db"
         if template is not None:
-            shutil.copy(template, self.path)
+            database.copy(str(template), str(self.path))
         self._is_migrated = template is not None
         self.app = self._application()
         _replace_edges(self.app)
