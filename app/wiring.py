@@ -34,6 +34,7 @@ MODEL_MODULES = (
     "app.inventory.models",
     "app.inventory.models_kept",
     "app.inventory.models_groups",
+    "app.sources.models",
     "app.jobs.models",
     "app.jobs.log_models",
     "app.jobs.models_operations",

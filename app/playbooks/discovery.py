@@ -9,10 +9,10 @@ from typing import Any
 
 from app.core.errors import InvalidInput
 from app.core.yaml_gate import decode, load_plays, load_yaml
-from app.playbooks.content import SourceFile
 from app.playbooks.declarations import suggest
 from app.playbooks.paths import PLAYBOOK_ENDINGS, check_playbook_path
 from app.runners.ansible_inputs import REQUIREMENTS
+from app.sources.store import SourceFile
 
 MAX_ENTRIES = 500
 MAX_NOTES = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
-from app.playbooks.differences import FileState
+from app.sources.differences import FileState
 
 
 def as_download(state: FileState, data: bytes) -> Response:

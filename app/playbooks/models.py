@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy import BigInteger, Computed, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.column_types import BigIntPK, JsonValue, LongBytes, LongText, UTCDateTime, ascii_binary, enum_column
+from app.core.column_types import BigIntPK, JsonValue, LongText, UTCDateTime, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Created, Timestamped
 from app.core.table import HasUuid, table_args, tenant_key
 from app.core.tenancy import TenantOwned
 from app.core.versioning import Versioned
+from app.sources.models import CredentialKind
 
 
 class ProjectSource(StrEnum):
@@ -32,14 +33,6 @@ class ApprovalKind(StrEnum):
     FILE = "file"  # one playbook, its exact files
     COMMIT = "commit"  # every playbook of a project's revision at once
     BRANCH = "branch"  # by the project's rule: commits of this branch are approved as they come in
-
-
-class CredentialKind(StrEnum):
-    """How a project signs in to its git server."""
-
-    NONE = "none"
-    SSH_KEY = "ssh_key"
-    TOKEN = "token"  # noqa: S105 - the name of a kind; over HTTPS
 
 
 class SyncStatus(StrEnum):
@@ -163,18 +156,6 @@ class ProjectSync(TenantOwned, HasUuid, Created, Model):
     open_project_id: Mapped[int | None] = mapped_column(
         Computed("CASE WHEN status IN ('pending', 'running') THEN project_id END", persisted=True)
     )
-
-
-class PlaybookContent(TenantOwned, Created, Model):
-    """The bytes of a file, stored once per tenant under their SHA-256."""
-
-    __tablename__ = "playbook_contents"
-    __table_args__ = table_args(UniqueConstraint("tenant_id", "id"), UniqueConstraint("tenant_id", "sha256"))
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    sha256: Mapped[str] = mapped_column(ascii_binary(64), nullable=False)
-    size: Mapped[int] = mapped_column(nullable=False)  # bytes
-    data: Mapped[bytes] = mapped_column(LongBytes, nullable=False, deferred=True)
 
 
 class ProjectFile(TenantOwned, Model):

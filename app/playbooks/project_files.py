@@ -8,7 +8,6 @@ from app.core.actor import Actor
 from app.core.db import db
 from app.core.tenancy import scoped
 from app.playbooks import content
-from app.playbooks.content import SourceFile
 from app.playbooks.models import (
     Playbook,
     PlaybookApproval,
@@ -19,6 +18,7 @@ from app.playbooks.models import (
     ProjectSync,
 )
 from app.runners.ansible_inputs import REQUIREMENTS
+from app.sources.store import SourceFile
 
 
 def current_files(actor: Actor, project: PlaybookProject) -> dict[str, SourceFile]:

@@ -14,11 +14,12 @@ from app.core.errors import InvalidInput
 from app.core.runtime import settings
 from app.core.table import new_uuid
 from app.inventory.ssh_client import ScannedKey, parse_keys
-from app.playbooks.git_address import Scheme, check_branch, parse_git_url
-from app.playbooks.git_client import Credential
-from app.playbooks.models import CredentialKind, PlaybookProject
-from app.playbooks.paths import is_storable
+from app.playbooks.models import PlaybookProject
 from app.runners.masking import MIN_SECRET_LENGTH
+from app.sources.git_address import Scheme, check_branch, parse_git_url
+from app.sources.git_client import Credential
+from app.sources.models import CredentialKind
+from app.sources.paths import is_storable
 
 SHOWN = ("git_url", "git_branch", "git_subfolder", "credential_kind", "credential_user", "sync_on_launch")
 FIELDS = (*SHOWN, "credential_secret")

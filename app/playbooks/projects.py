@@ -24,6 +24,7 @@ from app.playbooks.models import (
     ProjectSource,
 )
 from app.playbooks.sample_project import Entry, read_project_folder
+from app.sources import store
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def _apply(
     wanted: dict[str, Any] = {
         "name": entry.name,
         "description": entry.description or None,
-        "file_hash": content.sha256_hex(data),
+        "file_hash": store.sha256_hex(data),
         "manifest_hash": revision.manifest_hash,
         "tags": list(entry.tags),
         "variable_specs": [spec.as_json() for spec in entry.specs],

@@ -17,7 +17,9 @@ from app.core.tenancy import scoped
 from app.jobs.engine_list import installed_collections
 from app.playbooks.content import find_revision, read_file
 from app.playbooks.dependencies import Dependencies, find_dependencies
-from app.playbooks.differences import (
+from app.playbooks.models import Playbook, PlaybookProject, ProjectFile, ProjectRevision
+from app.playbooks.queries import MAXIMUM_ID, project_of
+from app.sources.differences import (
     MAX_FILE_BYTES,
     FileChange,
     FileState,
@@ -27,8 +29,7 @@ from app.playbooks.differences import (
     size_of,
     wanted_contents,
 )
-from app.playbooks.models import Playbook, PlaybookContent, PlaybookProject, ProjectFile, ProjectRevision
-from app.playbooks.queries import MAXIMUM_ID, project_of
+from app.sources.models import FileContent
 
 MAX_PAGE = 20  # revisions shown at once: each brings the list of its files
 MAX_COUNTED = 20_000  # files that are looked at to say how large changes are
@@ -73,13 +74,13 @@ def files_by_revision(actor: Actor, revision_ids: Iterable[int]) -> dict[int, li
             ProjectFile.revision_id,
             ProjectFile.path,
             ProjectFile.executable,
-            PlaybookContent.sha256,
-            PlaybookContent.size,
+            FileContent.sha256,
+            FileContent.size,
         )
-        .join(PlaybookContent, PlaybookContent.id == ProjectFile.content_id)
+        .join(FileContent, FileContent.id == ProjectFile.content_id)
         .where(
             ProjectFile.tenant_id == actor.tenant_id,
-            PlaybookContent.tenant_id == actor.tenant_id,
+            FileContent.tenant_id == actor.tenant_id,
             ProjectFile.revision_id.in_(list(revision_ids)),
         )
         .order_by(ProjectFile.revision_id, ProjectFile.path)
@@ -139,8 +140,8 @@ def _contents(actor: Actor, hashes: set[str]) -> dict[str, bytes]:
     if not hashes:
         return {}
     rows = db.session.execute(
-        select(PlaybookContent.sha256, PlaybookContent.data).where(
-            PlaybookContent.tenant_id == actor.tenant_id, PlaybookContent.sha256.in_(hashes)
+        select(FileContent.sha256, FileContent.data).where(
+            FileContent.tenant_id == actor.tenant_id, FileContent.sha256.in_(hashes)
         )
     ).all()
     return {row.sha256: row.data for row in rows}
@@ -152,14 +153,14 @@ def read_files(actor: Actor, revision: ProjectRevision, paths: Iterable[str]) ->
     if not wanted:
         return {}
     rows = db.session.execute(
-        select(ProjectFile.path, PlaybookContent.data)
-        .join(PlaybookContent, PlaybookContent.id == ProjectFile.content_id)
+        select(ProjectFile.path, FileContent.data)
+        .join(FileContent, FileContent.id == ProjectFile.content_id)
         .where(
             ProjectFile.tenant_id == actor.tenant_id,
-            PlaybookContent.tenant_id == actor.tenant_id,
+            FileContent.tenant_id == actor.tenant_id,
             ProjectFile.revision_id == revision.id,
             ProjectFile.path.in_(wanted),
-            PlaybookContent.size <= MAX_FILE_BYTES,
+            FileContent.size <= MAX_FILE_BYTES,
         )
     ).all()
     return {row.path: row.data for row in rows}

@@ -20,9 +20,9 @@ from app.core.archives import ArchiveFile, ArchiveLimits, read_archive
 from app.core.errors import InvalidInput
 from app.core.runtime import settings
 from app.core.yaml_gate import decode, load_yaml
-from app.playbooks.content import SourceFile
-from app.playbooks.git_address import check_branch, parse_git_url
 from app.runners.ansible_inputs import REQUIREMENTS
+from app.sources.git_address import check_branch, parse_git_url
+from app.sources.store import SourceFile
 
 FILES = tuple(f"{folder}requirements.{end}" for folder in ("", "roles/", "collections/") for end in ("yml", "yaml"))
 MAX_REQUIREMENTS = 100

@@ -11,12 +11,12 @@ from app.core.errors import InvalidInput
 from app.core.runtime import settings
 from app.core.yaml_gate import decode, load_yaml
 from app.playbooks import requirements
-from app.playbooks.content import MAX_FILE_BYTES, SourceFile
-from app.playbooks.git_client import Git, GitError
-from app.playbooks.git_tree import TreeLimits, read_tree
 from app.playbooks.requirements import COLLECTION, ROLE, Requirement
 from app.runners import bounded_process
 from app.runners.bounded_process import Bounds
+from app.sources.git_client import Git, GitError
+from app.sources.git_tree import TreeLimits, read_tree
+from app.sources.store import MAX_FILE_BYTES, SourceFile
 
 GALAXY_MEMORY = 2_147_483_648
 _ALWAYS_DIFFERENT = frozenset({".galaxy_install_info"})

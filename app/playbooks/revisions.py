@@ -12,9 +12,10 @@ from app.core.clock import utc_now
 from app.core.db import db
 from app.core.tenancy import scoped
 from app.playbooks import content
-from app.playbooks.content import SourceFile
 from app.playbooks.discovery import discover
-from app.playbooks.models import Playbook, PlaybookContent, PlaybookProject, ProjectFile, ProjectRevision
+from app.playbooks.models import Playbook, PlaybookProject, ProjectFile, ProjectRevision
+from app.sources.models import FileContent
+from app.sources.store import SourceFile
 
 
 def install_revision(
@@ -71,11 +72,11 @@ def apply_revision(actor: Actor, project: PlaybookProject, revision: ProjectRevi
 
 def _hashes(actor: Actor, revision_id: int) -> Iterable[tuple[str, str]]:
     rows = db.session.execute(
-        select(ProjectFile.path, PlaybookContent.sha256)
-        .join(PlaybookContent, PlaybookContent.id == ProjectFile.content_id)
+        select(ProjectFile.path, FileContent.sha256)
+        .join(FileContent, FileContent.id == ProjectFile.content_id)
         .where(
             ProjectFile.tenant_id == actor.tenant_id,
-            PlaybookContent.tenant_id == actor.tenant_id,
+            FileContent.tenant_id == actor.tenant_id,
             ProjectFile.revision_id == revision_id,
         )
     )

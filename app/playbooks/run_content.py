@@ -9,9 +9,10 @@ from typing import Any
 from app.jobs import engine_list
 from app.jobs.kinds import PreparationError, RunRequest
 from app.playbooks import content, requirements
-from app.playbooks.content import StoredFile
 from app.runners.base import FailureCode, RunFile
 from app.runners.installations import mentioned_collections, playbook_command, read_manifest
+from app.sources import store
+from app.sources.store import StoredFile
 
 _MANIFEST = re.compile(r"(collections/)?ansible_collections/[^/]+/[^/]+/MANIFEST\.json\Z")
 
@@ -26,7 +27,7 @@ def verified_files(request: RunRequest) -> Sequence[StoredFile]:
     inputs = request.inputs
     files = content.read_revision(request.tenant_id, int(inputs["revision_id"]))
     for file in files:
-        if content.sha256_hex(file.data) != file.sha256:
+        if store.sha256_hex(file.data) != file.sha256:
             raise mismatch(
                 f"The stored file {file.path} is not the one that was approved: its SHA-256 differs. Nothing was run. "
                 "Find out who changed the database, then upload the file again and approve it."
@@ -37,7 +38,7 @@ def verified_files(request: RunRequest) -> Sequence[StoredFile]:
             f"The playbook file {inputs['file_path']} is not the one that was launched. Nothing was run. "
             "Check the playbook's source, approve it and launch again."
         )
-    whole = content.manifest_hash((file.path, file.executable, file.sha256) for file in files)
+    whole = store.manifest_hash((file.path, file.executable, file.sha256) for file in files)
     if whole != inputs["manifest_hash"]:
         raise mismatch(
             "The files of the project are not those that were launched. Nothing was run. "

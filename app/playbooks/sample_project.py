@@ -11,9 +11,10 @@ from typing import Any
 
 from app.core.errors import InvalidInput
 from app.core.yaml_gate import decode, load_plays, load_yaml
-from app.playbooks.content import SourceFile
 from app.playbooks.declarations import VariableSpec, parse_specs
-from app.playbooks.paths import check_path, check_playbook_path
+from app.playbooks.paths import check_playbook_path
+from app.sources.paths import check_path
+from app.sources.store import SourceFile
 
 MANIFEST = "millwright.yml"
 MAX_FILES = 500

@@ -11,11 +11,12 @@ from app.core.schemas import Schema, Strict
 from app.playbooks import queries
 from app.playbooks.branch_rule import rule_of
 from app.playbooks.dependencies import Kind, State
-from app.playbooks.differences import FileChange, as_unified
-from app.playbooks.models import ApprovalKind, CredentialKind, PlaybookApproval, PlaybookProject, ProjectSource
+from app.playbooks.models import ApprovalKind, PlaybookApproval, PlaybookProject, ProjectSource
 from app.playbooks.project_source import MAX_SECRET, offered_keys
 from app.playbooks.queries_revisions import MAX_PAGE
 from app.playbooks.schemas import MAX_ID, PageQuery, text
+from app.sources.differences import FileChange, as_unified
+from app.sources.models import CredentialKind
 
 HASH = validate.Regexp(r"[0-9a-f]{64}\Z")
 

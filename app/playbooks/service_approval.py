@@ -15,9 +15,9 @@ from app.core.runtime import settings
 from app.core.yaml_gate import decode, load_plays
 from app.playbooks import content, queries, queries_revisions
 from app.playbooks.declarations import suggest
-from app.playbooks.differences import FileChange, as_unified
 from app.playbooks.models import ApprovalKind, Playbook, PlaybookApproval, PlaybookProject, ProjectRevision
 from app.playbooks.projects import approve_row
+from app.sources.differences import FileChange, as_unified
 
 
 @dataclass(frozen=True, slots=True)

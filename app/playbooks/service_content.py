@@ -17,13 +17,14 @@ from app.core.tenancy import scoped
 from app.core.versioning import check_version
 from app.core.yaml_gate import load_plays
 from app.playbooks import content, project_files, queries, queries_saved, revisions
-from app.playbooks.content import SourceFile
 from app.playbooks.declarations import VariableType, parse_specs
 from app.playbooks.models import Playbook, PlaybookProject, ProjectSource
 from app.playbooks.paths import check_playbook_path
 from app.playbooks.projects import refuse_taken_name
 from app.playbooks.sample_project import check_tags
 from app.playbooks.variables import check_variables
+from app.sources import store
+from app.sources.store import SourceFile
 
 _EDITABLE = ("name", "description", "tags", "variable_specs", "variables", "shares_servers", "timeout_seconds")
 
@@ -60,7 +61,7 @@ def upload_playbook(
         project_id=project.id,
         name=name,
         file_path=file_name,
-        file_hash=content.sha256_hex(data),
+        file_hash=store.sha256_hex(data),
         manifest_hash=revision.manifest_hash,
     )
     _apply(

@@ -14,15 +14,12 @@ from app.core.permissions import Permission, require
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
 from app.playbooks import content, project_files, project_source, queries, queries_sources, revisions
-from app.playbooks.archive_files import archive_files
-from app.playbooks.models import (
-    CredentialKind,
-    Playbook,
-    PlaybookProject,
-    ProjectSource,
-)
+from app.playbooks.models import Playbook, PlaybookProject, ProjectSource
 from app.playbooks.projects import refuse_taken_name, refuse_taken_project_name
 from app.playbooks.service_sync import queue_sync
+from app.sources import store
+from app.sources.archive_files import archive_files
+from app.sources.models import CredentialKind
 
 _SHOWN = ("name", "description", "git_url", "git_branch", "git_subfolder", "credential_kind", "sync_on_launch")
 
@@ -111,7 +108,7 @@ def adopt_playbooks(actor: Actor, project_uuid: str, paths: Sequence[str]) -> li
         playbook.name = _free_name(actor, offer.name, project.name)
         playbook.is_active = True
         playbook.missing_since = None
-        playbook.file_hash, playbook.manifest_hash = content.sha256_hex(data), revision.manifest_hash
+        playbook.file_hash, playbook.manifest_hash = store.sha256_hex(data), revision.manifest_hash
         if offer.playbook is None:
             playbook.variable_specs = [dict(spec) for spec in offer.prompts]
             db.session.add(playbook)

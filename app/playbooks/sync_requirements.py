@@ -11,12 +11,12 @@ from app.core.db import unit_of_work
 from app.core.runtime import settings
 from app.core.tenancy import tenant_scope
 from app.playbooks import content, requirements
-from app.playbooks.content import SourceFile
-from app.playbooks.git_address import parse_git_url
-from app.playbooks.git_client import Credential, Git, GitError
 from app.playbooks.requirements_install import Installer
-from app.playbooks.sync_log import SyncLog
 from app.playbooks.sync_task import Pulse, SyncTask
+from app.sources.git_address import parse_git_url
+from app.sources.git_client import Credential, Git, GitError
+from app.sources.store import SourceFile
+from app.sources.sync_log import SyncLog
 
 
 def resolve_requirements(

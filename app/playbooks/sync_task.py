@@ -13,9 +13,9 @@ from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
 from app.core.runtime import settings
 from app.core.tenancy import tenant_scope
-from app.playbooks.git_address import GitUrl
-from app.playbooks.git_client import Credential, GitError
 from app.playbooks.models import ProjectSync, SyncStatus
+from app.sources.git_address import GitUrl
+from app.sources.git_client import Credential, GitError
 
 BEAT_SECONDS = 5.0
 

@@ -30,17 +30,17 @@ from app.core.state_machine import transition
 from app.core.tenancy import system_scope, tenant_scope
 from app.playbooks import content, project_source, revisions
 from app.playbooks.branch_rule import approve_by_rule
-from app.playbooks.content import SourceFile
-from app.playbooks.git_address import AddressRefused, Scheme, parse_git_url
-from app.playbooks.git_client import Git, GitError
-from app.playbooks.git_tree import Commit, read_commit, read_tree
 from app.playbooks.models import SYNC_TRANSITIONS, PlaybookProject, ProjectSync, SyncStatus
 from app.playbooks.service_sync import SYNC_PROJECT
-from app.playbooks.sync_log import SyncLog
 from app.playbooks.sync_requirements import resolve_requirements
 from app.playbooks.sync_task import Fenced, Pulse, SyncTask
 from app.runners.masking import Masker
 from app.runners.workspace import remove_tree
+from app.sources.git_address import AddressRefused, Scheme, parse_git_url
+from app.sources.git_client import Git, GitError
+from app.sources.git_tree import Commit, read_commit, read_tree
+from app.sources.store import SourceFile
+from app.sources.sync_log import SyncLog
 
 log = logging.getLogger(__name__)
 

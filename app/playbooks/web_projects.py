@@ -15,12 +15,12 @@ from app.core.permissions import Permission, require
 from app.jobs.engine_list import known_engines
 from app.playbooks import content, queries, queries_revisions, service_approval, service_projects
 from app.playbooks.branch_rule import rule_of
-from app.playbooks.differences import is_text, size_of
 from app.playbooks.downloads import as_download
 from app.playbooks.models import PlaybookProject, ProjectSource
 from app.playbooks.schemas_projects import DiffQuery, FileQuery, ProjectEditSchema, ProjectQuery, RevisionQuery
 from app.playbooks.source_page import sync_context
 from app.playbooks.web_forms import errors_for_form, load
+from app.sources.differences import is_text, size_of
 
 needs_blueprint = Blueprint("needs", __name__)
 blueprint = Blueprint("projects", __name__, url_prefix="/playbooks/projects")

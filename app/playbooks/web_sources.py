@@ -15,12 +15,13 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.playbooks import queries, queries_sources, service_projects, service_sources, service_sync
-from app.playbooks.models import CredentialKind, PlaybookProject, ProjectSource
+from app.playbooks.models import PlaybookProject, ProjectSource
 from app.playbooks.schemas import PageQuery
 from app.playbooks.schemas_projects import ProjectEditSchema
 from app.playbooks.schemas_sources import AcceptKeySchema, NewProjectSchema
 from app.playbooks.source_page import sync_context
 from app.playbooks.web_forms import errors_for_form, load
+from app.sources.models import CredentialKind
 
 blueprint = Blueprint("project_sources", __name__, url_prefix="/playbooks/projects")
 _TEXTS = ("name", "description", "git_url", "git_branch", "git_subfolder", "credential_kind", "credential_user")

@@ -14,6 +14,7 @@ SLICES = (
     "audit",
     "accounts",
     "inventory",
+    "sources",
     "jobs",
     "playbooks",
     "terraform",

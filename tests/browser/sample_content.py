@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.playbooks.dependencies import Dependencies, Dependency, Kind, State
-from app.playbooks.differences import FileChange, FileState, changed_files, compare_lines, size_of
 from app.playbooks.models import ProjectSource
+from app.sources.differences import FileChange, FileState, changed_files, compare_lines, size_of
 from tests.browser.sample_pages import listing, playbook, row
 from tests.browser.samples import NOW, XSS, page
 

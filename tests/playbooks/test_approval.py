@@ -17,9 +17,10 @@ from app.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied, 
 from app.playbooks import content, queries, queries_revisions, service, service_approval, service_content
 from app.playbooks import service_projects as projects
 from app.playbooks.branch_rule import approve_by_rule, rule_of
-from app.playbooks.content import SourceFile
 from app.playbooks.models import Playbook, PlaybookProject, ProjectSource
 from app.playbooks.targets import Selection
+from app.sources import store
+from app.sources.store import SourceFile
 from tests.playbooks.conftest import GOOD, House
 from tests.playbooks.test_content import CHANGED, events, load, upload
 
@@ -39,7 +40,7 @@ def put(house: House, project: PlaybookProject, files: Mapping[str, bytes], comm
         row = known.get(path) or Playbook(
             tenant_id=house.tenant_id, project_id=project.id, file_path=path, name=f"From git: {path}"
         )
-        row.file_hash, row.manifest_hash = content.sha256_hex(data), revision.manifest_hash
+        row.file_hash, row.manifest_hash = store.sha256_hex(data), revision.manifest_hash
         db.session.add(row)
     db.session.flush()
 

@@ -12,9 +12,11 @@ from app.core.db import db
 from app.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied, VersionConflict
 from app.core.permissions import Permission
 from app.playbooks import content, projects, queries, service_approval, service_content
-from app.playbooks.content import SourceFile
-from app.playbooks.models import Playbook, PlaybookContent, PlaybookProject, ProjectRevision
+from app.playbooks.models import Playbook, PlaybookProject, ProjectRevision
 from app.playbooks.statistics import statistics
+from app.sources import store
+from app.sources.models import FileContent
+from app.sources.store import SourceFile
 from tests.playbooks.conftest import GOOD, House, with_scopes
 
 pytestmark = pytest.mark.database
@@ -41,8 +43,8 @@ def events(house: House) -> list[str]:
 
 def test_an_upload_is_stored_by_hash_and_recorded(house: House) -> None:
     playbook = load(house, upload(house, tags=["web", "demo"]))
-    assert playbook.file_hash == content.sha256_hex(GOOD)
-    assert playbook.manifest_hash == content.manifest_hash([("site.yml", False, playbook.file_hash)])
+    assert playbook.file_hash == store.sha256_hex(GOOD)
+    assert playbook.manifest_hash == store.manifest_hash([("site.yml", False, playbook.file_hash)])
     assert playbook.tags == ["demo", "web"]
     assert events(house) == ["playbook:create"]
 
@@ -53,16 +55,16 @@ def test_the_same_bytes_are_kept_once_per_tenant(house: House, neighbour: House)
     upload(neighbour, "One")
     for tenant in (house, neighbour):
         with tenant.unit():
-            assert db.session.scalar(select(func.count(PlaybookContent.id))) == 1
+            assert db.session.scalar(select(func.count(FileContent.id))) == 1
 
 
 def test_the_manifest_hash_knows_path_mode_and_content() -> None:
-    base = content.manifest_hash([("a.yml", False, "0" * 64)])
-    assert base != content.manifest_hash([("b.yml", False, "0" * 64)])
-    assert base != content.manifest_hash([("a.yml", True, "0" * 64)])
-    assert base != content.manifest_hash([("a.yml", False, "1" * 64)])
+    base = store.manifest_hash([("a.yml", False, "0" * 64)])
+    assert base != store.manifest_hash([("b.yml", False, "0" * 64)])
+    assert base != store.manifest_hash([("a.yml", True, "0" * 64)])
+    assert base != store.manifest_hash([("a.yml", False, "1" * 64)])
     two = [("a.yml", False, "0" * 64), ("b.yml", False, "1" * 64)]
-    assert content.manifest_hash(two) == content.manifest_hash(reversed(two))
+    assert store.manifest_hash(two) == store.manifest_hash(reversed(two))
 
 
 def test_a_taken_name_is_refused_until_its_owner_is_deactivated(house: House) -> None:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import InvalidInput
-from app.playbooks.paths import check_path, check_playbook_path
+from app.playbooks.paths import check_playbook_path
+from app.sources.paths import check_path
 
 REFUSED = [
     "",

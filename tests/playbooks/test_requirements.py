@@ -12,9 +12,9 @@ import pytest
 
 from app.core.errors import InvalidInput
 from app.playbooks import content, requirements, run_content
-from app.playbooks.content import SourceFile
 from app.playbooks.models import SyncStatus
 from app.playbooks.requirements import find_requirements, is_pinned, pack, unpack
+from app.sources.store import SourceFile
 from tests.playbooks.conftest import House
 from tests.playbooks.git_project import MakeProject, Project
 from tests.support.git_repositories import Repository

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.core.runtime import settings
-from app.playbooks.content import MAX_FILE_BYTES, SourceFile
-from app.playbooks.git_client import Git, GitError
-from app.playbooks.paths import is_storable
+from app.sources.git_client import Git, GitError
+from app.sources.paths import is_storable
+from app.sources.store import MAX_FILE_BYTES, SourceFile
 
 MAX_LIST_BYTES = 8_388_608
 _LFS = b"version https://git-lfs.github.com/spec/"

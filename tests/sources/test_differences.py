@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.playbooks.content import sha256_hex
-from app.playbooks.differences import (
+from app.sources.differences import (
     MAX_FILE_BYTES,
     MAX_LINES,
     ChangeKind,
@@ -21,6 +20,7 @@ from app.playbooks.differences import (
     size_of,
     wanted_contents,
 )
+from app.sources.store import sha256_hex
 
 LINES = st.lists(st.text(alphabet="ab {}:", max_size=4), max_size=30)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from app.core.archives import ArchiveLimits, read_archive
 from app.core.errors import InvalidInput
 from app.core.runtime import settings
-from app.playbooks.content import MAX_FILE_BYTES, SourceFile
-from app.playbooks.paths import is_storable
+from app.sources.paths import is_storable
+from app.sources.store import MAX_FILE_BYTES, SourceFile
 
 _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")  # what desktops add by themselves
 

@@ -18,11 +18,11 @@ from app.core.errors import InvalidInput
 from app.core.runtime import settings
 from app.inventory import ssh_client
 from app.inventory.ssh_client import ScannedKey
-from app.playbooks import git_address
-from app.playbooks.git_address import GitUrl, Scheme, check_branch
-from app.playbooks.models import CredentialKind
 from app.runners import bounded_process
 from app.runners.bounded_process import Bounds, Finished
+from app.sources import git_address
+from app.sources.git_address import GitUrl, Scheme, check_branch
+from app.sources.models import CredentialKind
 
 CONNECT_SECONDS = 20
 LIST_SECONDS = 60

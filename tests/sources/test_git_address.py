@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app.core import runtime
 from app.core.errors import InvalidInput
-from app.playbooks.git_address import AddressRefused, GitUrl, Scheme, check_branch, may_reach, parse_git_url, resolve
+from app.sources.git_address import AddressRefused, GitUrl, Scheme, check_branch, may_reach, parse_git_url, resolve
 from config import Settings
 
 
@@ -149,8 +149,8 @@ def test_t_ssrf_a_name_that_leads_inside_is_refused(
 
 def test_t_ssrf_the_checked_address_is_the_one_that_is_pinned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A name server that answers otherwise the second time (DNS rebinding) is not asked a second time."""
-    from app.playbooks.git_client import Credential, Git
-    from app.playbooks.models import CredentialKind
+    from app.sources.git_client import Credential, Git
+    from app.sources.models import CredentialKind
 
     _answers(monkeypatch, "93.184.216.34")
     common: dict[str, Any] = {"host_keys": "", "deadline_left": lambda: 10.0, "tick": lambda: None}
@@ -183,7 +183,7 @@ def test_t_git_local_repositories_lie_below_the_folder_of_the_setting(
         with pytest.raises(InvalidInput):
             parse_git_url(wrong)
     (git_root / "link").symlink_to("/etc")
-    from app.playbooks.git_address import check_local
+    from app.sources.git_address import check_local
 
     with pytest.raises(AddressRefused):
         check_local(GitUrl(Scheme.FILE, "", 0, "", f"{git_root}/link"))
