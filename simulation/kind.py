@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, update
 from app.core.actor import Actor
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
+from app.core.queue import RUN_QUEUE
 from app.core.tenancy import system_scope
 from app.jobs.events import RunFinished
 from app.jobs.kinds import PreparedRun, RunRequest
@@ -22,6 +23,7 @@ class SimulatedKind:
     """Plans a run on its servers."""
 
     name = "simulated"
+    queue = RUN_QUEUE
 
     def relaunch(self, actor: Actor, launch_uuid: str, *, only: str) -> Launch:
         """Not used here."""

@@ -62,9 +62,9 @@ def understands(protocol: object) -> bool:
     return isinstance(protocol, int) and abs(protocol - PROTOCOL) <= 1
 
 
-def ring(run_id: int) -> bool:
-    """Send the doorbell of a run now; False when the broker cannot be had (the keeper will ring again)."""
-    return send(EXECUTE, run_id=run_id)
+def ring(run_id: int, to: str = RUN_QUEUE) -> bool:
+    """Send the doorbell of a run into its queue now; False when the broker cannot be had (the keeper rings again)."""
+    return _send(EXECUTE, to, {"run_id": run_id})
 
 
 def send(task_name: str, **ids: int) -> bool:
@@ -72,13 +72,15 @@ def send(task_name: str, **ids: int) -> bool:
 
     Asked first is a client that does not wait: kombu's own goes on trying for six seconds.
     """
+    return _send(task_name, RUN_QUEUE, ids)
+
+
+def _send(task_name: str, to: str, ids: dict[str, int]) -> bool:
     if not wake.is_reachable():
         log.warning("%s not sent: no broker", task_name, extra=dict(ids))
         return False
     try:
-        celery_app.send_task(
-            task_name, kwargs={**ids, "protocol": PROTOCOL}, queue=RUN_QUEUE, retry=False, ignore_result=True
-        )
+        celery_app.send_task(task_name, kwargs={**ids, "protocol": PROTOCOL}, queue=to, retry=False, ignore_result=True)
     except Exception as error:  # kombu raises whatever its transport raises
         log.warning("%s not sent: %s", task_name, type(error).__name__, extra=dict(ids))
         return False
@@ -94,10 +96,10 @@ def send_after_commit(task_name: str, **ids: int) -> None:
     after_commit(deliver)
 
 
-def ring_after_commit(run_id: int) -> None:
+def ring_after_commit(run_id: int, to: str = RUN_QUEUE) -> None:
     """Ring once this unit of work is committed; nothing is sent when it is rolled back."""
 
     def send() -> None:
-        ring(run_id)
+        ring(run_id, to)
 
     after_commit(send)

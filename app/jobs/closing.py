@@ -265,8 +265,8 @@ def _after_end(run: Run) -> None:
 
     def tell() -> None:
         wake(run_topic(run_id_ended))
-        for run_id in waiting:
-            queue.ring(run_id)
+        for run_id, to in waiting.items():
+            queue.ring(run_id, to)
 
     after_commit(tell)
 

@@ -16,7 +16,7 @@ from app.core.db_time import database_now, db_now
 from app.core.runtime import settings
 from app.core.state_machine import transition
 from app.core.tenancy import system_scope, tenant_scope
-from app.jobs import closing, engine_list, facts_store, kinds, late_results, locks, log_store
+from app.jobs import closing, engine_list, facts_store, kinds, late_results, locks, log_store, queues
 from app.jobs.log_models import JobLogLine
 from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
 from app.jobs.port import Carrier, Claim, Fenced, LateResult, LogBatch, Orders, SinkState
@@ -346,11 +346,11 @@ def _worker(name: str | None) -> Worker | None:
 
 
 def _check_worker(worker: Worker, run_id: int) -> None:
-    """Raise unless the worker takes runs at all and has this one's engine."""
+    """Raise unless the worker takes runs at all, serves this one's queue and has its engine."""
     if worker.state is not WorkerState.ONLINE:
         raise _GiveBack
     run = db.session.scalar(select(Run).where(Run.id == run_id))
-    if run is not None and not engine_list.can_carry(worker, run):
+    if run is not None and not (queues.serves(worker, run) and engine_list.can_carry(worker, run)):
         raise _Spent
 
 

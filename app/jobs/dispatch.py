@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, or_, select, update
 
 from app.accounts.queries_tenants import inactive_tenants
 from app.core import queue
 from app.core.db import after_commit, db, unit_of_work
 from app.core.db_time import database_now
 from app.core.tenancy import system_scope
-from app.jobs import engine_list, locks
+from app.jobs import engine_list, locks, queues
 from app.jobs.database_port import MAX_ATTEMPTS, PAUSED_FLAG, may_start_at
-from app.jobs.models import PlatformFlag, Run, Worker
-from app.jobs.status import RunStatus, WorkerState
+from app.jobs.models import PlatformFlag, Run
+from app.jobs.status import RunStatus
 
 RING_AGAIN = timedelta(seconds=10)  # a doorbell unanswered this long is rung again; doubling it is harmless
 SWEEP_LIMIT = 200
 UNHEARD_FLAG = "doorbells_unheard"  # set by each sweep that Redis took no doorbell from, once a second; never removed
 UNHEARD_SECONDS = 10  # older than this it tells of the past
-_SLOTS = select(
-    select(func.sum(Worker.concurrency)).where(Worker.state == WorkerState.ONLINE).scalar_subquery(),
-    select(func.count())
-    .select_from(Run)
-    .where(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
-    .scalar_subquery(),
-)
 
 
 def sweep() -> int:
@@ -49,23 +42,24 @@ def _sweep(unheard: list[int]) -> int:
     with system_scope("dispatch sweep"), unit_of_work():
         if db.session.get(PlatformFlag, PAUSED_FLAG) is not None:
             return 0
-        free = _free_slots()
-        if free <= 0:
+        free = {name: places for name, places in queues.free_places().items() if places > 0}
+        if not free:
             return 0
         now = database_now()
-        waiting = db.session.scalars(_waiting(now)).all()
+        waiting = db.session.scalars(_waiting(now).where(Run.queue.in_(free))).all()
         if not waiting:
             return 0
         rung = 0
         engines = engine_list.carried_engines()
         for run in waiting:
-            if rung >= free:
-                break
+            if free[run.queue] <= 0:
+                continue
             if engines is not None and run.engine not in engines:
                 continue  # ringing would only go round: waiting.py says why it waits
             if locks.find_blocker(run, now) is not None:
                 continue
             _ring(run, now, unheard)
+            free[run.queue] -= 1
             rung += 1
         return rung
 
@@ -97,16 +91,10 @@ def _ring(run: Run, now: datetime, unheard: list[int]) -> None:
         .values(dispatched_at=now)
         .execution_options(synchronize_session=False)
     )
-    run_id = run.id
+    run_id, to = run.id, run.queue
 
     def send() -> None:
-        if not queue.ring(run_id):
+        if not queue.ring(run_id, to):
             unheard.append(run_id)
 
     after_commit(send)
-
-
-def _free_slots() -> int:
-    """Return how many more runs the workers that are online could carry."""
-    capacity, busy = db.session.execute(_SLOTS).one()
-    return int(capacity or 0) - int(busy)

@@ -14,6 +14,7 @@ from app.core.actor import Actor
 from app.core.db import db
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
+from app.jobs import queues
 from app.jobs.models import Run, Worker
 from app.jobs.status import WorkerState
 from app.runners.installations import Installation, inspect, own_folder
@@ -107,7 +108,7 @@ def carried_engines() -> set[str] | None:
 
 def missing_because(run: Run) -> str | None:
     """Return why no online worker can carry the run's engine, in a sentence; None when one can."""
-    workers = _online()
+    workers = [worker for worker in _online() if queues.serves(worker, run)]
     if any(can_carry(worker, run) for worker in workers):
         return None
     told = [

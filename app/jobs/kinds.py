@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.core.actor import Actor
+from app.core.queue import RUN_QUEUE
 from app.jobs.models import Launch
 from app.runners.base import FailureCode, RunSpec
 
@@ -61,9 +62,10 @@ class PreparedRun:
 
 
 class JobKind(Protocol):
-    """One kind of job, e.g. ``ansible``. Stateless; looked up by ``name``."""
+    """One kind of job, e.g. ``ansible``. Stateless; looked up by ``name``. ``queue``: which workers get its runs."""
 
     name: str
+    queue: str = RUN_QUEUE
 
     def relaunch(self, actor: Actor, launch_uuid: str, *, only: str) -> Launch:
         """Launch the same again with the same inputs, ``only`` on "failed" (and not reached) servers or on "all".
@@ -108,6 +110,11 @@ def get(name: str) -> JobKind:
         raise PreparationError(
             FailureCode.ENGINE_ERROR, f"This worker does not know jobs of kind '{name}'. Upgrade the worker."
         ) from None
+
+
+def queue_of(name: str) -> str:
+    """Return the queue of a kind's runs; the common one for a kind that names none, or that nobody knows here."""
+    return getattr(_kinds.get(name), "queue", RUN_QUEUE)
 
 
 def prepare(name: str, tenant_id: int, launch_id: int) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.column_types import BigIntPK, JsonValue, LongText, UTCDateTime, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Created
+from app.core.queue import RUN_QUEUE
 from app.core.table import HasUuid, new_uuid, table_args, tenant_key
 from app.core.tenancy import TenantOwned
 from app.jobs.status import JobStatus, LockMode, RunStatus, WorkerState
@@ -73,6 +74,7 @@ class Run(TenantOwned, HasUuid, Created, Model):
         Index(None, "lines_removed_at", "status", "completed_at"),
         Index(None, "lines_left", "lines_removed_at"),
         Index(None, "lines_sealed_at", "lines_removed_at", "completed_at"),
+        Index(None, "tenant_id", "lock_name", "status", "id"),
         tenant_key("launch_id", "launches"),
     )
 
@@ -80,12 +82,14 @@ class Run(TenantOwned, HasUuid, Created, Model):
     launch_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
     kind: Mapped[str] = mapped_column(String(30), nullable=False)
     engine: Mapped[str] = mapped_column(String(50), nullable=False, default="default")  # named installation
+    queue: Mapped[str] = mapped_column(String(30), nullable=False, default=RUN_QUEUE, server_default=RUN_QUEUE)
     engine_version: Mapped[str | None] = mapped_column(String(100))
     collections: Mapped[dict[str, str] | None] = mapped_column(JsonValue)  # name -> version, of those it could use
     status: Mapped[RunStatus] = mapped_column(
         enum_column(RunStatus, "status"), nullable=False, default=RunStatus.PENDING, server_default="pending"
     )
     lock_mode: Mapped[LockMode] = mapped_column(enum_column(LockMode, "lock_mode"), nullable=False)
+    lock_name: Mapped[str | None] = mapped_column(String(100))  # runs of one name in a tenant: one after the other
     timeout_seconds: Mapped[int] = mapped_column(nullable=False)
     attempt: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")  # fencing number
     failure_code: Mapped[str | None] = mapped_column(String(30))
@@ -192,6 +196,22 @@ class ServerLock(TenantOwned, Model):
     acquired_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
 
 
+class RunLock(TenantOwned, Model):
+    """A name taken by a run, e.g. a workspace: runs of one name go one after the other, in the order of their ids."""
+
+    __tablename__ = "run_locks"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "name"),
+        Index(None, "tenant_id", "run_id"),
+        tenant_key("run_id", "runs", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), nullable=False)
+    run_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    acquired_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
+
+
 class Worker(Model):
     """A Celery worker process as it reports itself; belongs to the platform, not to a tenant."""
 
@@ -209,6 +229,7 @@ class Worker(Model):
     concurrency: Mapped[int] = mapped_column(nullable=False)
     # Engine name -> {"version", "python", "collections"} or {"problem"}; None: an older worker that does not say.
     engines: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
+    queues: Mapped[list[str] | None] = mapped_column(JsonValue)  # which runs it takes; None: an older worker, "runs"
     state: Mapped[WorkerState] = mapped_column(enum_column(WorkerState, "state"), nullable=False)
     message: Mapped[str | None] = mapped_column(String(255))  # why it takes nothing, in words
     # Of its machine at the last sign of life; keys as in ``host_load.Load``. None: an older worker.

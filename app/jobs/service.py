@@ -21,7 +21,7 @@ from app.core.errors import Conflict, InvalidInput, InvalidTransition
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.table import new_uuid
-from app.jobs import closing, queries, rights
+from app.jobs import closing, kinds, queries, rights
 from app.jobs.models import Job, Launch, Run
 from app.jobs.status import JOB_FINAL, RUN_FINAL, RUN_OPEN, JobStatus, LockMode, RunStatus
 
@@ -42,7 +42,8 @@ class Submission:
     """What a slice wants to have run. ``targets`` are server ids (empty for kinds without servers: one job).
 
     ``extra_vars`` is what the jobs' rows show; a secret value is never in it, but in ``secret_inputs``, which
-    is stored encrypted. ``title`` is the subject's name for people.
+    is stored encrypted. ``title`` is the subject's name for people. Launches of one ``lock_name`` in a tenant run one
+    after the other, in the order in which they were asked for.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Submission:
     playbook_id: int | None = None
     engine: str = "default"
     lock_mode: LockMode = LockMode.EXCLUSIVE
+    lock_name: str | None = None
     is_check: bool = False
     source: str = "web"
     relaunch_of: int | None = None
@@ -91,6 +93,8 @@ def submit(actor: Actor, submission: Submission) -> Launch:
         kind=submission.kind,
         engine=submission.engine,
         lock_mode=submission.lock_mode,
+        lock_name=submission.lock_name,
+        queue=kinds.queue_of(submission.kind),
         timeout_seconds=submission.timeout_seconds,
         created_at=now,
     )
@@ -171,7 +175,7 @@ def _insert_launch(actor: Actor, submission: Submission, jobs: int, now: datetim
 def _ring_when_committed(run: Run) -> None:
     # Stamped now, so that the keeper's sweep does not ring a second time at once.
     run.dispatched_at = database_now()
-    queue.ring_after_commit(run.id)
+    queue.ring_after_commit(run.id, run.queue)
 
 
 def cancel_launch(actor: Actor, launch_uuid: str) -> Launch:

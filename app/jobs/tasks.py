@@ -7,13 +7,14 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from celery import signals
 
 from app.core import log_context, queue, wake
 from app.core.db import db
-from app.core.queue import EXECUTE, PROTOCOL, celery_app
+from app.core.queue import EXECUTE, PROTOCOL, RUN_QUEUE, celery_app
 from app.core.runtime import settings
 from app.jobs import lost_begins, watchdog, workers
 from app.jobs.database_port import DatabasePort
@@ -65,8 +66,9 @@ def _child_started(**_kw: Any) -> None:
 class WorkerLife(threading.Thread):
     """Beside the Celery worker's main loop: sign of life, reaping of pool children, the end of draining."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, served: Sequence[str] = (RUN_QUEUE,)) -> None:
         super().__init__(name="worker-life", daemon=True)
+        self._served = tuple(served)
         self._worker = name
         self._drain_since: float | None = None
 
@@ -77,13 +79,13 @@ class WorkerLife(threading.Thread):
     def run(self) -> None:
         """Loop until the process ends; a lost database is waited for."""
         log_context.begin(worker=self._worker)
-        known = self._try(lambda: workers.register(self._worker))
+        known = self._try(lambda: workers.register(self._worker, self._served))
         compared = self._try(lost_begins.report_here)
         next_beat, said = 0.0, ""
         while True:
             now = time.monotonic()
             # Until it is heard: who starts while the database is away would stay what its row says, e.g. draining.
-            known = known or self._try(lambda: workers.register(self._worker))
+            known = known or self._try(lambda: workers.register(self._worker, self._served))
             if now >= next_beat:
                 next_beat = now + workers.BEAT_SECONDS
                 self._try(lambda: workers.beat(self._worker))
@@ -117,7 +119,7 @@ _life: WorkerLife | None = None
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _worker_ready(sender: Any, **_kw: Any) -> None:
     global _life
-    _life = WorkerLife(str(sender.hostname))
+    _life = WorkerLife(str(sender.hostname), sorted(celery_app.amqp.queues.consume_from))
     _life.start()
 
 

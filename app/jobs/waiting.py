@@ -11,7 +11,7 @@ from app.core.db import db
 from app.core.db_time import database_now
 from app.core.tenancy import system_scope
 from app.inventory.models import Server
-from app.jobs import engine_list, locks
+from app.jobs import engine_list, locks, queues
 from app.jobs.database_port import PAUSED_FLAG
 from app.jobs.dispatch import UNHEARD_FLAG, UNHEARD_SECONDS
 from app.jobs.models import Launch, PlatformFlag, Run, Worker
@@ -19,7 +19,7 @@ from app.jobs.status import RunStatus, WorkerState
 
 
 def waiting_because(run: Run) -> str | None:
-    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 10 queries)."""
+    """Return why a run has not begun, in a sentence for people; None when it does not wait (at most 13 queries)."""
     if run.status is RunStatus.CLAIMED:
         return "A worker has taken it and prepares it."
     if run.status is not RunStatus.PENDING:
@@ -34,12 +34,11 @@ def waiting_because(run: Run) -> str | None:
     if run.not_before is not None and run.not_before > now:
         seconds = max(1, int((run.not_before - now).total_seconds()))
         return f"Attempt {run.attempt} could not start ({run.message}); it is tried again in {seconds} s."
-    workers = db.session.execute(
-        select(Worker.state, func.count(), func.sum(Worker.concurrency)).group_by(Worker.state)
-    ).all()
-    online = [(count, slots) for state, count, slots in workers if state is WorkerState.ONLINE]
-    if not online:
+    if not queues.places():
         return "No worker is online. Start one, or see the workers on the dashboard."
+    unserved = queues.unserved_because(run)
+    if unserved is not None:
+        return unserved
     missing = engine_list.missing_because(run)
     if missing is not None:
         return missing
@@ -52,7 +51,7 @@ def waiting_because(run: Run) -> str | None:
     unheard = db.session.get(PlatformFlag, UNHEARD_FLAG)
     if unheard is not None and unheard.set_at > now - timedelta(seconds=UNHEARD_SECONDS):
         return "Redis takes no messages, so no worker hears of it. It starts by itself once Redis takes them again."
-    return _queued(run, int(online[0][1]))
+    return _queued(run)
 
 
 def _refusing() -> str | None:
@@ -65,6 +64,8 @@ def _refusing() -> str | None:
 
 
 def _blocked(run: Run, blocker: locks.Blocker) -> str:
+    if blocker.server_id is None:
+        return _behind(run, blocker)
     row = db.session.execute(
         select(Server.hostname, Launch.title, Launch.id)
         .select_from(Run)
@@ -79,12 +80,27 @@ def _blocked(run: Run, blocker: locks.Blocker) -> str:
     return f"Launch #{row.id} ({row.title}) has waited longer for {row.hostname} and goes first."
 
 
-def _queued(run: Run, slots: int) -> str:
+def _behind(run: Run, blocker: locks.Blocker) -> str:
+    """Say which launch of the same name goes first."""
+    row = db.session.execute(
+        select(Launch.title, Launch.id)
+        .join(Run, (Launch.tenant_id == Run.tenant_id) & (Launch.id == Run.launch_id))
+        .where(Run.tenant_id == run.tenant_id, Run.id == blocker.run_id)
+    ).first()
+    if row is None:
+        return "It is about to start."
+    if blocker.holds:
+        return f"Launch #{row.id} ({row.title}) is under way in the same queue; this one follows."
+    return f"Launch #{row.id} ({row.title}) was asked for earlier in the same queue and goes first."
+
+
+def _queued(run: Run) -> str:
     with system_scope("queue position"):
-        busy = _count(Run.status.in_([RunStatus.CLAIMED, RunStatus.RUNNING]))
-        ahead = _count((Run.status == RunStatus.PENDING) & (Run.id < run.id))
-    if busy >= slots:
-        return f"All {slots} places of the workers are taken; {ahead} run{'' if ahead == 1 else 's'} ahead of it."
+        free = queues.free_places().get(run.queue, 0)
+        ahead = _count((Run.status == RunStatus.PENDING) & (Run.queue == run.queue) & (Run.id < run.id))
+    if free <= 0:
+        slots, others = queues.places().get(run.queue, 0), "" if ahead == 1 else "s"
+        return f"All {slots} places of the workers are taken; {ahead} run{others} ahead of it."
     return "It is about to start."
 
 

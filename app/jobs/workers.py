@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -10,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now, db_now
-from app.core.queue import PROTOCOL
+from app.core.queue import PROTOCOL, RUN_QUEUE
 from app.core.runtime import settings
 from app.core.version import VERSION
 from app.jobs import engine_list, host_load
@@ -31,8 +32,8 @@ def this_process() -> ProcessIdentity:
     return identity
 
 
-def register(name: str) -> None:
-    """Announce a worker under its Celery node name; a row of an earlier life is taken over."""
+def register(name: str, served: Sequence[str] = (RUN_QUEUE,)) -> None:
+    """Announce a worker under its Celery node name, with its queues; a row of an earlier life is taken over."""
     process = this_process()
     values = {
         "host_name": settings().host_name,
@@ -42,6 +43,7 @@ def register(name: str) -> None:
         "version": VERSION,
         "protocol": PROTOCOL,
         "concurrency": settings().worker_concurrency,
+        "queues": list(served),
         "engines": engine_list.announcement(),
         "state": WorkerState.ONLINE,
         "message": None,

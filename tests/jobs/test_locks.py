@@ -143,7 +143,7 @@ def test_a_lost_doorbell_is_rung_again_only_for_runs_that_could_start(
     house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[int] = []
-    monkeypatch.setattr("app.core.queue.ring", lambda run_id: bool(rung.append(run_id)) or True)
+    monkeypatch.setattr("app.core.queue.ring", lambda run_id, _to: bool(rung.append(run_id)) or True)
     first, blocked, free = house.launch("a"), house.launch("a"), house.launch("b")
     rung.clear()
     online(house)
@@ -159,7 +159,7 @@ def test_many_that_wait_for_one_server_hide_nobody_from_the_sweep(
     house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[int] = []
-    monkeypatch.setattr("app.core.queue.ring", lambda run_id: bool(rung.append(run_id)) or True)
+    monkeypatch.setattr("app.core.queue.ring", lambda run_id, _to: bool(rung.append(run_id)) or True)
     monkeypatch.setattr(dispatch, "SWEEP_LIMIT", 2)
     holder, blocked = house.launch("a"), [house.launch("a") for _ in range(3)]
     house.launch("a", lock_mode=LockMode.SHARED)
@@ -173,7 +173,7 @@ def test_many_that_wait_for_one_server_hide_nobody_from_the_sweep(
     assert rung == [house.run_id(free)]
     holding = house.run_id(holder)
     freed = house.write(lambda: locks.release(db.session.get_one(Run, holding)))
-    assert freed == [house.run_id(blocked[0])]  # one for the server, however many wait; the sweep finds the next
+    assert list(freed) == [house.run_id(blocked[0])]  # one for the server, however many wait; the sweep finds the next
     house.write(lambda: db.session.execute(update(Run).values(dispatched_at=None)))
     rung.clear()
     assert dispatch.sweep() == 2
@@ -185,7 +185,7 @@ def test_all_whose_doorbell_found_a_server_held_are_rung_by_the_first_sweep_afte
     house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch, mode: LockMode
 ) -> None:
     rung: list[int] = []
-    monkeypatch.setattr("app.core.queue.ring", lambda run_id: bool(rung.append(run_id)) or True)
+    monkeypatch.setattr("app.core.queue.ring", lambda run_id, _to: bool(rung.append(run_id)) or True)
     holder, waiting = house.launch("a"), [house.launch("a", lock_mode=mode) for _ in range(3)]
     online(house)
     held = claim(house, settings, holder)

@@ -55,7 +55,7 @@ def test_asking_twice_for_the_end_of_a_claimed_run_keeps_the_first_moment(house:
 def test_a_clock_that_is_set_back_holds_up_neither_doorbell_nor_next_attempt(
     house: House, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.core.queue.ring", lambda _run_id: True)
+    monkeypatch.setattr("app.core.queue.ring", lambda _run_id, _to: True)
     uuid = house.launch("a")
     online(house)
     later = timedelta(hours=2)
