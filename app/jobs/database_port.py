@@ -16,7 +16,7 @@ from app.core.db_time import database_now, db_now
 from app.core.runtime import settings
 from app.core.state_machine import transition
 from app.core.tenancy import system_scope, tenant_scope
-from app.jobs import closing, engine_list, facts_store, kinds, late_results, locks, log_store, queues
+from app.jobs import artifacts, closing, engine_list, facts_store, kinds, late_results, locks, log_store, queues
 from app.jobs.log_models import JobLogLine
 from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
 from app.jobs.port import Carrier, Claim, Fenced, LateResult, LogBatch, Orders, SinkState
@@ -228,6 +228,7 @@ class DatabasePort:
                 return False
             log_store.insert_batch(claim.tenant_id, batch)
             facts_store.keep(claim.tenant_id, batch.facts)
+            artifacts.keep(claim.tenant_id, claim.run_id, batch.artifacts)
             return True
 
     def line_range(self, claim: Claim, job_id: int, task_seq: int) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.column_types import BigIntPK, LongText, UTCDateTime, enum_column
+from app.core.column_types import BigIntPK, LongBytes, LongText, UTCDateTime, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import CreatedDefault
 from app.core.table import table_args, tenant_key
@@ -57,6 +57,27 @@ class RunLine(TenantOwned, Model):
     content: Mapped[str] = mapped_column(Text, nullable=False)
     log_level: Mapped[str | None] = mapped_column(String(20))
     timestamp: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False, server_default=CreatedDefault())
+
+
+class RunArtifact(TenantOwned, Model):
+    """A piece of what an engine handed over besides lines, e.g. a plan: bytes that only the kind of job understands.
+
+    ``piece`` counts from 0; the artifact is whole once its last piece (``is_last``) is there. What must not be read
+    here is handed over encrypted.
+    """
+
+    __tablename__ = "run_artifacts"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "run_id", "name", "piece"),
+        tenant_key("run_id", "runs", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    run_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    name: Mapped[str] = mapped_column(ascii_binary(50), nullable=False)
+    piece: Mapped[int] = mapped_column(nullable=False)
+    is_last: Mapped[bool] = mapped_column(nullable=False)
+    data: Mapped[bytes] = mapped_column(LongBytes, nullable=False, deferred=True)
 
 
 class RunTask(TenantOwned, Model):

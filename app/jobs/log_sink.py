@@ -8,6 +8,7 @@ a second shipper after kill -9 continues without loss or double. Lines of hosts 
 
 from __future__ import annotations
 
+import base64
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from app.core.retry import retrying
 from app.core.wake import wake
 from app.jobs.closing import run_topic
-from app.jobs.port import Claim, EnginePort, GatheredFacts, LogBatch
+from app.jobs.port import ArtifactPiece, Claim, EnginePort, GatheredFacts, LogBatch
 from app.runners.spool import SPOOL_NAME, SpoolReader
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,9 @@ class LogSink:
                 self._task(batch, ordinal, record)
             elif kind == "res":
                 self._result(batch, record)
+            elif kind == "art":
+                data = base64.b64decode(record["d"])
+                batch.artifacts.append(ArtifactPiece(record["n"], int(record["i"]), bool(record["z"]), data))
             elif kind == "facts" and (job_id := self._jobs.get(record["h"])) is not None:
                 found = GatheredFacts(job_id, record["t"], record["d"], int(record["z"]), tuple(record["x"]))
                 batch.facts.append(found)

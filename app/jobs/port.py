@@ -81,6 +81,16 @@ class GatheredFacts:
     left_out: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ArtifactPiece:
+    """A piece of something that the engine hands over besides lines; ``number`` counts from 0."""
+
+    name: str
+    number: int
+    is_last: bool
+    data: bytes = field(repr=False)
+
+
 @dataclass(slots=True)
 class LogBatch:
     """Rows of one piece of the spool, ready to insert; at most 1,000 records or 1 MiB of text.
@@ -97,6 +107,7 @@ class LogBatch:
     tasks: list[tuple[Any, ...]] = field(default_factory=list)
     results: list[tuple[Any, ...]] = field(default_factory=list)
     facts: list[GatheredFacts] = field(default_factory=list)
+    artifacts: list[ArtifactPiece] = field(default_factory=list)
     line_counts: dict[int, int] = field(default_factory=dict)
     first_failures: dict[int, int] = field(default_factory=dict)
 

@@ -25,7 +25,7 @@ from app.core.db_time import database_now
 from app.core.runtime import settings
 from app.core.tenancy import system_scope, tenant_scope
 from app.jobs import segment_care
-from app.jobs.log_models import JobLogLine, RunLine, RunTask, TaskResult
+from app.jobs.log_models import JobLogLine, RunArtifact, RunLine, RunTask, TaskResult
 from app.jobs.models import Job, Run
 from app.jobs.segment_store import StoreAway
 from app.jobs.status import RunStatus
@@ -145,6 +145,7 @@ def _empty(tenant_id: int, run_id: int, deadline: float) -> bool:
         parts.append((TaskResult, TaskResult.job_id, job_id, TaskResult.task_seq))
     parts.append((RunLine, RunLine.run_id, run_id, RunLine.run_seq))
     parts.append((RunTask, RunTask.run_id, run_id, RunTask.task_seq))
+    parts.append((RunArtifact, RunArtifact.run_id, run_id, RunArtifact.id))
     for table, owner, owner_id, order in parts:
         while not _remove_chunk(tenant_id, table, owner == owner_id, order):
             if time.monotonic() > deadline:

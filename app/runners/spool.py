@@ -10,6 +10,7 @@ Records (``k`` is the kind; times are seconds since the epoch as float)::
     {"k":"task","s":task_seq,"p":play,"n":task name,"m":module,"f":"file:line","t":time[,"y":"handler"]}
     {"k":"line","h":host or null,"s":task_seq or 0,"v":level,"x":text,"t":time[,"c":1]}
     {"k":"res","h":host,"s":task_seq,"st":TaskStatus,"d":milliseconds,"df":diff text or null,"t":time}
+    {"k":"art","n":name,"i":piece from 0,"z":1 for the last,"d":base64}       bytes for the kind of job, see artifact
     {"k":"facts","h":host,"d":{name: value},"z":bytes sent,"x":[names left out],"t":time}
 
 ``task_seq`` counts from 1 within the run. ``c`` marks a row that continues the one before it (same host).
