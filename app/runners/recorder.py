@@ -31,7 +31,7 @@ class Recorder:
         ``project`` is the run's folder of files: where the engine names one of them, its path inside is shown.
         """
         self._spool = spool
-        self._mask = masker.mask
+        self.mask = masker.mask
         self._folder = f"{project}/" if project else ""
         # In what a host prints only "file:line" and "file': line" are the engine's own words.
         place = re.escape(self._folder) + r"""(?=[^\s:'"]+['"]?:(?: line )?\d)"""
@@ -42,7 +42,7 @@ class Recorder:
 
     def clean(self, text: str, limit: int | None = _MAX_NAME) -> str:
         """Return a short text (a name, a message) safe and masked; line ends become blanks."""
-        cleaned = self._mask(self._inside(sanitize_line(" ".join(split_text(text)))))
+        cleaned = self.mask(self._inside(sanitize_line(" ".join(split_text(text)))))
         return cleaned if limit is None else cleaned[:limit]
 
     def play(self, name: str) -> None:
@@ -63,14 +63,14 @@ class Recorder:
         further = further if further in _LEVELS else level
         now = time.time()
         for line in split_text(text):
-            self._line(self._mask(self._inside(sanitize_line(line), host)), host, seq, level, now)
+            self._line(self.mask(self._inside(sanitize_line(line), host)), host, seq, level, now)
             level = further
 
     def result(self, host: str, seq: int, status: TaskStatus, duration_ms: int, diff: str | None) -> None:
         """Record how a task ended on a host."""
         shown = None
         if diff is not None:
-            shown = "\n".join(self._mask(sanitize_line(line)) for line in split_text(diff))
+            shown = "\n".join(self.mask(sanitize_line(line)) for line in split_text(diff))
         record = {"k": "res", "h": host, "s": seq, "st": status.value, "d": duration_ms, "df": shown}
         self._spool.append(record | {"t": time.time()})
 
@@ -79,7 +79,7 @@ class Recorder:
 
         ``sent`` is the size in bytes of what the host sent, ``left_out`` what the plugin already dropped of it.
         """
-        kept, more = fit(clean(facts, self._mask))
+        kept, more = fit(clean(facts, self.mask))
         names = [self.clean(str(name)) for name in (*left_out, *more)][:_MAX_LEFT_OUT]
         self._spool.append({"k": "facts", "h": host, "d": kept, "z": sent, "x": names, "t": time.time()})
 

@@ -1,0 +1,232 @@
+"""Follow terraform by its machine-readable stream and say what became of the run and of every resource.
+
+Messages: https://developer.hashicorp.com/terraform/internals/machine-readable-ui (version 1.x). Each command is a task,
+and so is each resource that is created, changed or destroyed; its lines and its result stand under it. A line that is
+no JSON object is text.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.runners.base import FailureCode, HostResult, RunResult, StopReason, TaskStatus
+from app.runners.outcome import STOP_CODES, STOP_MESSAGES
+from app.runners.recorder import Recorder
+from app.runners.sealed import seal
+from app.runners.terraform_plan import redact_plan, summarize
+
+HOST = "terraform"  # the one job of the run
+_LEVELS = {"error": "ERROR", "warn": "WARNING", "debug": "DEBUG", "trace": "DEBUG"}
+_CHATTER = {"version", "planned_change", "refresh_start", "refresh_complete"}
+_LEAVES_ALONE = {"read", "noop", "open", "renew", "close"}
+SALVAGED = (
+    "terraform could not hand its last state to the platform. It was salvaged from the worker and is stored as soon as "
+    "it fits; look at the project's state before you apply again."
+)
+
+
+class TerraformOutcome:
+    """Turns the events of ``runners.terraform`` into records, and at the end into a RunResult."""
+
+    def __init__(self, parameters: Mapping[str, Any], recorder: Recorder) -> None:
+        self._operation = str(parameters.get("operation"))
+        self._key = base64.b64decode(parameters["artifact_key"]) if parameters.get("artifact_key") else b""
+        self._secret_names = frozenset(parameters.get("secret_variables") or ())
+        self._recorder = recorder
+        self._seq = 0
+        self._step = 0  # task_seq of the present command
+        self._step_name = ""
+        self._capturing = ""
+        self._began = time.monotonic()
+        self._resources: dict[str, tuple[int, float]] = {}  # address -> its task_seq, when it began
+        self._counts: dict[str, int] = {}
+        self._failures: list[tuple[str, str]] = []  # task, message
+        self._last_words: list[str] = []
+        self._finished = False
+        self._salvaged = False
+        self.engine_version = ""
+
+    # --- events
+
+    def handle(self, event: Mapping[str, Any]) -> None:
+        """Take one event of the adapter; raises KeyError, TypeError or ValueError if it is malformed."""
+        kind = event["e"]
+        if kind == "out":
+            self._output(str(event["x"]))
+        elif kind == "step":
+            self._begin_step(str(event["n"]), str(event["c"]))
+        elif kind == "end":
+            self._end_step(event)
+        elif kind == "data":
+            self._data(str(event["n"]), Path(event["path"]).read_bytes())
+        elif kind == "file":
+            self._file(str(event["n"]), Path(event["path"]).read_bytes())
+
+    def hear(self, text: str, level: str) -> None:
+        """Remember what was printed outside of the stream: why terraform could not start, or crashed."""
+        if text.strip():
+            self._last_words = [*self._last_words[-7:], self._recorder.clean(text, 1000)]
+
+    def _begin_step(self, name: str, capture: str) -> None:
+        self._step_name, self._capturing, self._began = name, capture, time.monotonic()
+        self._seq += 1
+        self._step = self._seq
+        self._recorder.task(self._seq, self._operation, f"terraform {name}", name, "", "task")
+
+    def _end_step(self, event: Mapping[str, Any]) -> None:
+        code, good = int(event["rc"]), bool(event["ok"])
+        for address, (seq, began) in self._resources.items():  # it was stopped or died in the middle of them
+            self._result(seq, TaskStatus.FAILED, began)
+            self._failures.append((address, "Nobody knows how it ended: terraform ended before."))
+        self._resources = {}
+        status = TaskStatus.OK if good else TaskStatus.IGNORED if event.get("opt") else TaskStatus.FAILED
+        if status is TaskStatus.FAILED and not self._failures:
+            self._failures.append((f"terraform {self._step_name}", self._how(code)))
+        self._result(self._step, status, self._began)
+        self._finished = good
+
+    def _how(self, code: int) -> str:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return f"terraform {self._step_name} {how}. {' '.join(self._last_words)}".strip()
+
+    def _result(self, seq: int, status: TaskStatus, began: float) -> None:
+        self._counts[status.value] = self._counts.get(status.value, 0) + 1
+        self._recorder.result(HOST, seq, status, int((time.monotonic() - began) * 1000), None)
+
+    def _text(self, text: str, level: str = "INFO", seq: int | None = None) -> None:
+        if text.strip():
+            self._recorder.text(text.rstrip("\n"), host=HOST, seq=self._step if seq is None else seq, level=level)
+
+    # --- the stream
+
+    def _output(self, line: str) -> None:
+        message = _parsed(line)
+        if message is None:
+            self._text(line)
+            self.hear(line, "INFO")
+            return
+        kind = message.get("type")
+        text = str(message.get("@message", ""))
+        level = _LEVELS.get(str(message.get("@level")), "INFO")
+        if kind == "version":
+            self.engine_version = f"{'OpenTofu' if 'tofu' in message else 'Terraform'} " + str(
+                message.get("terraform") or message.get("tofu") or ""
+            )
+        if kind == "diagnostic":
+            self._diagnostic(message["diagnostic"])
+        elif kind in ("apply_start", "ephemeral_op_start"):
+            self._begin_resource(message["hook"], text)
+        elif kind in ("apply_complete", "apply_errored", "ephemeral_op_complete", "ephemeral_op_errored"):
+            self._end_resource(message["hook"], text, failed=str(kind).endswith("errored"))
+        elif isinstance(message.get("hook"), dict):
+            seq = self._resources.get(_address(message["hook"]), (self._step, 0.0))[0]
+            self._text(text, "DEBUG" if kind in _CHATTER else level, seq)
+        else:
+            self._text(text, level)
+
+    def _begin_resource(self, hook: Mapping[str, Any], text: str) -> None:
+        address = _address(hook)
+        self._seq += 1
+        self._resources[address] = self._seq, time.monotonic()
+        self._recorder.task(self._seq, self._operation, address, str(hook.get("action", "")), "", "task")
+        self._text(text, "INFO", self._seq)
+
+    def _end_resource(self, hook: Mapping[str, Any], text: str, *, failed: bool) -> None:
+        address = _address(hook)
+        seq, began = self._resources.pop(address, (self._step, self._began))
+        self._text(text, "ERROR" if failed else "INFO", seq)
+        changed = (
+            TaskStatus.OK if hook.get("action") in ("read", "noop", "open", "renew", "close") else TaskStatus.CHANGED
+        )
+        if seq != self._step:
+            self._result(seq, TaskStatus.FAILED if failed else changed, began)
+
+    def _diagnostic(self, found: Mapping[str, Any]) -> None:
+        is_error = found.get("severity") == "error"
+        place = _place(found)
+        head = f"{'Error' if is_error else 'Warning'}: {found.get('summary', '')}"
+        detail = str(found.get("detail") or "")
+        code = str(((found.get("snippet") or {}).get("code")) or "")
+        parts = [head, f"  on {place}" if place else "", *(f"    {row}" for row in code.splitlines()), detail]
+        address = str(found.get("address") or "")
+        self._text("\n".join(part for part in parts if part), "ERROR" if is_error else "WARNING")
+        if is_error:
+            where = f" ({place})" if place else ""
+            message = f"{found.get('summary', '')}{where}. {detail}".strip()
+            task = address or f"terraform {self._step_name}"
+            self._failures.append((self._recorder.clean(task, 255), self._recorder.clean(message, 2000)))
+
+    # --- data and files
+
+    def _data(self, name: str, data: bytes) -> None:
+        if name == "plan_json":
+            plan = json.loads(data)
+            self._recorder.artifact("summary", json.dumps(summarize(plan)).encode())
+            kept = json.dumps(redact_plan(plan, self._secret_names))
+            self._recorder.artifact("plan_json", self._recorder.mask(kept).encode())
+        else:
+            self._recorder.artifact(name, self._recorder.mask(data.decode("utf-8", "replace")).encode())
+
+    def _file(self, name: str, data: bytes) -> None:
+        if not self._key:
+            raise ValueError(f"nothing to seal the {name} with")
+        if name == "state":
+            self._salvaged = True
+            self._text(SALVAGED, "WARNING")
+        self._recorder.artifact(name, seal(self._key, name, data))
+
+    # --- the end
+
+    def conclude(self, exit_code: int | None, stopped_by: StopReason | None, lines_dropped: int) -> RunResult:
+        """Return how the run ended; a stop that was asked for counts unless every command had ended well."""
+        failed = bool(exit_code) or not self._finished
+        if not failed:
+            stopped_by = None
+        task, message = self._failures[0] if self._failures else ("", "")
+        code: FailureCode | None = None
+        if stopped_by is not None:
+            code, message = STOP_CODES[stopped_by], STOP_MESSAGES[stopped_by]
+        elif failed:
+            named = exit_code in (0, 1, 2)
+            code = FailureCode.TASK_FAILED if named and self._failures else FailureCode.ENGINE_ERROR
+            message = message or self._how(exit_code or 0)
+        if self._salvaged:
+            message = f"{message} {SALVAGED}".strip()
+        host = HostResult(None, counts=self._counts)
+        if code is not None:
+            host = HostResult(code, message, task, self._step_name, self._counts)
+        return RunResult(
+            exit_code=exit_code,
+            failure_code=code,
+            message=message,
+            hosts={HOST: host},
+            engine_version=self.engine_version,
+            stopped_by=stopped_by,
+            lines_dropped=lines_dropped,
+        )
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) and "@message" in message else None
+
+
+def _address(hook: Mapping[str, Any]) -> str:
+    return str((hook.get("resource") or {}).get("addr", ""))
+
+
+def _place(found: Mapping[str, Any]) -> str:
+    where = found.get("range") or {}
+    if not where.get("filename"):
+        return ""
+    return f"{where['filename']} line {(where.get('start') or {}).get('line', '?')}"

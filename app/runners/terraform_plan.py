@@ -1,0 +1,105 @@
+"""What is kept of a plan: its JSON without sensitive values, and what it would change in numbers and addresses.
+
+``terraform show -json`` prints sensitive values in clear, next to marks that say where they are (format version 1.x,
+https://developer.hashicorp.com/terraform/internals/json-format). The marks mirror the values: ``true`` for a whole
+value, else an object or list of the same shape. Values of input variables have no marks: those named secret are
+removed by name, the configuration with its defaults not kept at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+REDACTED = "(sensitive value)"
+MAX_CHANGES = 20_000  # of one plan that are listed; the numbers count all
+
+
+def redact(value: Any, marks: Any) -> Any:
+    """Return ``value`` with everything that ``marks`` names replaced by REDACTED."""
+    if marks is True:
+        return None if value is None else REDACTED
+    if isinstance(value, dict) and isinstance(marks, dict):
+        return {key: redact(item, marks.get(key)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(marks, list):
+        return [redact(item, marks[i] if i < len(marks) else None) for i, item in enumerate(value)]
+    return value
+
+
+def redact_change(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a change (of a resource or an output) without its sensitive values."""
+    return {
+        **change,
+        "before": redact(change.get("before"), change.get("before_sensitive")),
+        "after": redact(change.get("after"), change.get("after_sensitive")),
+    }
+
+
+def redact_plan(plan: Mapping[str, Any], secret_names: Collection[str] = ()) -> dict[str, Any]:
+    """Return what is kept of a plan: changes, drift, outputs, variables; without sensitive values."""
+    variables = plan.get("variables") or {}
+    return {
+        "format_version": plan.get("format_version"),
+        "terraform_version": plan.get("terraform_version"),
+        "variables": {
+            name: {"value": REDACTED} if name in secret_names else found
+            for name, found in variables.items()
+            if name in secret_names or not _is_declared_sensitive(plan, name)
+        },
+        "resource_changes": _changes(plan.get("resource_changes")),
+        "resource_drift": _changes(plan.get("resource_drift")),
+        "output_changes": {name: redact_change(found) for name, found in (plan.get("output_changes") or {}).items()},
+        "relevant_attributes": plan.get("relevant_attributes") or [],
+        "applyable": plan.get("applyable"),
+        "complete": plan.get("complete"),
+        "errored": plan.get("errored"),
+    }
+
+
+def _changes(found: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    return [{**item, "change": redact_change(item["change"])} for item in found or ()]
+
+
+def _is_declared_sensitive(plan: Mapping[str, Any], name: str) -> bool:
+    root = (plan.get("configuration") or {}).get("root_module") or {}
+    return bool(((root.get("variables") or {}).get(name) or {}).get("sensitive"))
+
+
+def kind_of(actions: Sequence[str]) -> str:
+    """Return what a list of actions comes to: create, update, delete, replace, read, forget or no-op."""
+    if "create" in actions and "delete" in actions:
+        return "replace"
+    return actions[0] if actions else "no-op"
+
+
+def summarize(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return counts and addresses of what a plan changes.
+
+    Keys: add, change, destroy, import (numbers; a replacement adds and destroys, as terraform counts), drift, outputs
+    (numbers), ``changes``: list of {address, type, name, module, kind, previous}, no-ops left out, at most MAX_CHANGES.
+    """
+    counts = {"add": 0, "change": 0, "destroy": 0, "import": 0}
+    listed: list[dict[str, Any]] = []
+    for item in plan.get("resource_changes") or ():
+        if item.get("mode", "managed") != "managed":
+            continue
+        change = item["change"]
+        kind = kind_of(change["actions"])
+        counts["add"] += kind in ("create", "replace")
+        counts["change"] += kind == "update"
+        counts["destroy"] += kind in ("delete", "replace")
+        counts["import"] += change.get("importing") is not None
+        moved = item.get("previous_address")
+        if (kind != "no-op" or moved or change.get("importing")) and len(listed) < MAX_CHANGES:
+            listed.append(
+                {
+                    "address": item["address"],
+                    "type": item.get("type", ""),
+                    "name": item.get("name", ""),
+                    "module": item.get("module_address", ""),
+                    "kind": kind,
+                    "previous": moved,
+                }
+            )
+    outputs = [found for found in (plan.get("output_changes") or {}).values() if kind_of(found["actions"]) != "no-op"]
+    return {**counts, "drift": len(plan.get("resource_drift") or ()), "outputs": len(outputs), "changes": listed}
