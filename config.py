@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     project_max_files: int = Field(2000, ge=1, le=20_000, description="Files of one project.")
     project_max_bytes: int = Field(33_554_432, ge=65_536, description="Size of one project's files together.")
     archive_max_bytes: int = Field(8_388_608, ge=65_536, description="Largest archive that can be uploaded.")
+    state_max_bytes: int = Field(
+        104_857_600, ge=1_048_576, le=536_870_912, description="Largest Terraform state that is taken."
+    )
     galaxy_server: str = Field(
         "https://galaxy.ansible.com", description="Where roles and collections of a requirements.yml come from."
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from app.accounts.first_start import FirstAdmin
 
 # Lowest first: a slice may import those before it, never those after it.
-SLICES = ("audit", "accounts", "inventory", "jobs", "playbooks", "tickets", "dashboard")
+SLICES = ("audit", "accounts", "inventory", "jobs", "playbooks", "terraform", "tickets", "dashboard")
 MODEL_MODULES = (
     "app.audit.models",
     "app.accounts.models",
@@ -41,10 +41,13 @@ MODEL_MODULES = (
     "app.jobs.segment_models",
     "app.playbooks.models",
     "app.playbooks.models_saved",
+    "app.terraform.models",
+    "app.terraform.models_state",
     "app.tickets.models",
     "app.tickets.models_rules",
 )
-# Faces of a slice beside its web.py and api.py, after them: each exposes blueprint, blueprints or both.
+# Faces of a slice beside its web.py and api.py, after them: each exposes blueprint, blueprints or both; protocol is one
+# that speaks another's protocol below /api/, with keys only, and is not part of the API's own document.
 FURTHER_FACES: tuple[str, ...] = (
     "app.inventory.api_groups",
     "app.inventory.api_import",
@@ -54,6 +57,7 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.jobs.api_workers",
     "app.playbooks.api_sources",
     "app.playbooks.web_sources",
+    "app.terraform.api_backend",
 )
 # Connected at start: they register job kinds and listen to signals.
 SUBSCRIBERS = (
@@ -74,6 +78,7 @@ FIRST_START: tuple[str, ...] = (
 NEW_TENANT: tuple[str, ...] = ("app.playbooks.projects:ensure_sample_project",)
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
+WRITING = frozenset({"terraform_backend.state", "terraform_api.read_version"})  # reading a state is an audit entry
 STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job", "audit.export", "audit_api.export_audit_logs"})
 
 
@@ -163,6 +168,9 @@ def _register_faces(app: Flask) -> None:
         module = importlib.import_module(name)
         if hasattr(module, "blueprint") and not hasattr(module, "blueprints"):
             app.register_blueprint(module.blueprint)
+        if hasattr(module, "protocol"):
+            app.register_blueprint(module.protocol, url_prefix=API_PREFIX)
+            csrf.exempt(module.protocol)
         for blueprint in getattr(module, "blueprints", ()):
             api.register_blueprint(blueprint, url_prefix=API_PREFIX)
             csrf.exempt(blueprint)  # keys only: the API's authenticator never reads the cookie
@@ -228,6 +236,7 @@ def build(settings: Settings | None = None, *, faces: bool = True) -> Flask:
         api.init_app(app)  # its document is this process's last application's
     init_error_pages(app)
     app.unitless_endpoints = STREAMS
+    app.writing_endpoints = WRITING
     connect_subscribers()
     if _present("app.accounts.authentication"):
         importlib.import_module("app.accounts.authentication").init_authentication(app)

@@ -32,6 +32,8 @@ KINDS: dict[str, Kind] = {
     "server_group": Kind("server_groups", "name"),
     "playbook": Kind("playbooks", "name"),
     "playbook_project": Kind("playbook_projects", "name", "uuid"),
+    "terraform_project": Kind("terraform_projects", "name", "uuid"),
+    "terraform_state": Kind("terraform_states", "workspace", "uuid"),
     "saved_launch": Kind("saved_launches", "name", "uuid"),
     "launch": Kind("launches", "title", "uuid"),
     "ticket": Kind("tickets", "title", "ticket_id"),

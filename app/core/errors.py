@@ -70,6 +70,13 @@ class Conflict(AppError):
     error = "conflict"
 
 
+class Locked(AppError):
+    """Somebody else holds it now."""
+
+    status = 423
+    error = "locked"
+
+
 class InvalidTransition(Conflict):
     """A status change that the transition table does not have."""
 

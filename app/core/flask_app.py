@@ -46,6 +46,8 @@ class PlatformFlask(Flask):
     open_endpoints: frozenset[str] = frozenset()
     # Endpoints that open their own short units: streams, whose answer outlives the request, and health.
     unitless_endpoints: frozenset[str] = frozenset()
+    # Those that write although they are asked with GET: they leave an audit entry of what was read.
+    writing_endpoints: frozenset[str] = frozenset()
 
     def dispatch_request(self) -> ResponseReturnValue:
         """Wrap the view in its unit of work and tenant scope."""
@@ -76,7 +78,8 @@ class PlatformFlask(Flask):
         For views in ``unitless_endpoints`` that need one for a moment (streams).
         """
         try:
-            with unit_of_work(writes=request.method not in READING):
+            writes = request.method not in READING or request.endpoint in self.writing_endpoints
+            with unit_of_work(writes=writes):
                 self._authenticate(request.endpoint or "")
                 yield
         except Exception as error:

@@ -30,6 +30,11 @@ class Permission(StrEnum):
     TICKET_VIEW = "ticket:view"
     TICKET_EDIT = "ticket:edit"
     TICKET_ADMIN = "ticket:admin"  # priority rules and targets of time
+    TERRAFORM_VIEW = "terraform:view"
+    TERRAFORM_EDIT = "terraform:edit"  # files, variables, credentials, policies: running code on a worker
+    TERRAFORM_STATE_READ = "terraform_state:read"  # whole states, with what is sensitive in them
+    TERRAFORM_STATE_WRITE = "terraform_state:write"  # lock, write, restore, import
+    TERRAFORM_STATE_UNLOCK = "terraform_state:unlock"  # take somebody else's lock away
     AUDIT_VIEW = "audit:view"
     USER_VIEW = "user:view"
     USER_EDIT = "user:edit"  # as much as being an administrator: it gives roles and passwords
@@ -50,6 +55,7 @@ _VIEWER = frozenset(
         Permission.JOB_CANCEL_OWN,
         Permission.SAVED_LAUNCH_VIEW,
         Permission.SAVED_LAUNCH_LAUNCH,
+        Permission.TERRAFORM_VIEW,
         Permission.TICKET_VIEW,
         Permission.TEAM_VIEW,
         Permission.WORKER_VIEW,

@@ -1,0 +1,1 @@
+"""Terraform: projects, their workspaces and states, and what is executed on them."""

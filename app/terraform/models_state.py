@@ -1,0 +1,137 @@
+"""Tables of states: one head per workspace, its versions, their encrypted bytes, and the lock."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.column_types import BigIntPK, JsonValue, LongBytes, UTCDateTime, ascii_binary, enum_column
+from app.core.db import Model
+from app.core.db_time import Created, Timestamped
+from app.core.table import HasUuid, table_args, tenant_key
+from app.core.tenancy import TenantOwned
+
+DEFAULT_WORKSPACE = "default"
+
+
+class StateBackend(StrEnum):
+    """Where a workspace's state is. Only ``platform`` is written here; the others are registered to be read."""
+
+    PLATFORM = "platform"
+    S3 = "s3"
+    LOCAL = "local"
+
+
+class StateSource(StrEnum):
+    """Where a state version came from."""
+
+    CLI = "cli"  # somebody's own terraform
+    RUN = "run"  # an execution of the platform
+    IMPORT = "import"
+    RESTORE = "restore"
+    SALVAGE = "salvage"  # what a run could not hand over at its end
+
+
+class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
+    """The state of one workspace of a project: what its newest version says. Serial and lineage are terraform's.
+
+    ``state_file_hash`` is the SHA-256 of the newest version. ``behind_since``: a run that changed things ended without
+    handing over all of its state.
+    """
+
+    __tablename__ = "terraform_states"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "project_id", "workspace"),
+        tenant_key("project_id", "terraform_projects", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(nullable=False)
+    workspace: Mapped[str] = mapped_column(ascii_binary(90), nullable=False)
+    backend: Mapped[StateBackend] = mapped_column(
+        enum_column(StateBackend, "backend"),
+        nullable=False,
+        default=StateBackend.PLATFORM,
+        server_default=StateBackend.PLATFORM.value,
+    )
+    backend_config: Mapped[str | None] = mapped_column(Text)  # encrypted JSON
+    resources_count: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
+    terraform_version: Mapped[str | None] = mapped_column(String(20))
+    state_file_hash: Mapped[str | None] = mapped_column(ascii_binary(64))
+    lineage: Mapped[str | None] = mapped_column(String(100))
+    serial: Mapped[int | None] = mapped_column(BigInteger)
+    state_file_id: Mapped[int | None] = mapped_column()  # the newest; no foreign key: versions point here
+    state_version: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")  # of the newest one
+    last_updated: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    behind_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class TerraformStateFile(TenantOwned, HasUuid, Created, Model):
+    """One version of a state; never changed. ``version`` counts ours from 1, ``serial`` is terraform's.
+
+    ``state_data`` is the data key of its bytes, wrapped by the master key; the bytes are in terraform_state_chunks.
+    """
+
+    __tablename__ = "terraform_state_files"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "state_id", "version"),
+        Index(None, "tenant_id", "project_id", "version"),
+        Index(None, "tenant_id", "created_at"),
+        tenant_key("project_id", "terraform_projects", ondelete="CASCADE"),
+        tenant_key("state_id", "terraform_states", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(nullable=False)
+    state_id: Mapped[int] = mapped_column(nullable=False)
+    branch_id: Mapped[int | None] = mapped_column()  # no foreign key: SET NULL would take the tenant with it
+    version: Mapped[int] = mapped_column(nullable=False)
+    terraform_version: Mapped[str] = mapped_column(String(20), nullable=False)
+    serial: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    lineage: Mapped[str] = mapped_column(String(100), nullable=False)
+    state_data: Mapped[str] = mapped_column(Text, nullable=False, deferred=True)
+    sha256: Mapped[str] = mapped_column(ascii_binary(64), nullable=False)
+    size: Mapped[int] = mapped_column(nullable=False)  # bytes, as terraform sent it
+    resources_count: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
+    source: Mapped[StateSource] = mapped_column(enum_column(StateSource, "source"), nullable=False)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    run_uuid: Mapped[str | None] = mapped_column(ascii_binary(36))
+
+
+class TerraformStateChunk(TenantOwned, Model):
+    """A piece of a version's compressed and encrypted bytes; a row has to fit into max_allowed_packet."""
+
+    __tablename__ = "terraform_state_chunks"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "state_file_id", "piece"),
+        tenant_key("state_file_id", "terraform_state_files", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
+    state_file_id: Mapped[int] = mapped_column(nullable=False)
+    piece: Mapped[int] = mapped_column(nullable=False)
+    data: Mapped[bytes] = mapped_column(LongBytes, nullable=False)
+
+
+class TerraformStateLock(TenantOwned, Model):
+    """Who may write a state now. ``info`` is what terraform said of itself; ``lock_id`` is its own choice."""
+
+    __tablename__ = "terraform_state_locks"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "state_id"),
+        tenant_key("state_id", "terraform_states", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state_id: Mapped[int] = mapped_column(nullable=False)
+    lock_id: Mapped[str] = mapped_column(String(100), nullable=False)
+    info: Mapped[dict[str, Any]] = mapped_column(JsonValue, nullable=False)
+    acquired_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
+    user_id: Mapped[int | None] = mapped_column()
+    run_uuid: Mapped[str | None] = mapped_column(ascii_binary(36))  # of the run that holds it

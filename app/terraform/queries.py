@@ -1,0 +1,124 @@
+"""Reads of Terraform projects and their states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.errors import NotFound
+from app.core.pagination import Page, paginate
+from app.core.permissions import Permission, require
+from app.core.searching import escaped
+from app.core.sorting import SortKeys
+from app.core.tenancy import scoped
+from app.terraform.models import TerraformProject
+from app.terraform.models_state import TerraformState, TerraformStateFile, TerraformStateLock
+
+SORT = SortKeys("name", {"name": TerraformProject.name, "created": TerraformProject.id})
+MOST_WORKSPACES = 500  # of one project that are listed
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace of a project: its state, and who holds its lock."""
+
+    state: TerraformState
+    lock: TerraformStateLock | None
+
+
+def get_project(actor: Actor, uuid: str) -> TerraformProject:
+    """Return a project, active or not; raises NotFound."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    found = db.session.scalar(scoped(actor, TerraformProject).where(TerraformProject.uuid == uuid))
+    if found is None:
+        raise NotFound("This Terraform project")
+    return found
+
+
+def list_projects(
+    actor: Actor,
+    *,
+    text: str | None = None,
+    is_active: bool | None = True,
+    page: int = 1,
+    page_size: int = 50,
+    after: int | None = None,
+    sort: str | None = None,
+) -> Page[TerraformProject]:
+    """Return projects; ``text`` is looked for in their names, ``is_active`` None is all."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    statement = scoped(actor, TerraformProject)
+    if text:
+        statement = statement.where(TerraformProject.name.like(f"%{escaped(text)}%", escape="\\"))
+    if is_active is not None:
+        statement = statement.where(TerraformProject.is_active == is_active)
+    return paginate(statement, TerraformProject.id, page=page, page_size=page_size, after=after, sort=SORT.pick(sort))
+
+
+def list_workspaces(actor: Actor, project: TerraformProject) -> Sequence[Workspace]:
+    """Return the workspaces of a project by name, with their locks; two queries."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    states = db.session.scalars(
+        scoped(actor, TerraformState)
+        .where(TerraformState.project_id == project.id)
+        .order_by(TerraformState.workspace)
+        .limit(MOST_WORKSPACES)
+    ).all()
+    locks = {
+        lock.state_id: lock
+        for lock in db.session.scalars(
+            scoped(actor, TerraformStateLock).where(
+                TerraformStateLock.state_id.in_(
+                    select(TerraformState.id).where(
+                        TerraformState.tenant_id == actor.tenant_id, TerraformState.project_id == project.id
+                    )
+                )
+            )
+        )
+    }
+    return [Workspace(state, locks.get(state.id)) for state in states]
+
+
+def get_workspace(actor: Actor, project: TerraformProject, name: str) -> Workspace:
+    """Return one workspace; raises NotFound for one that has never had a state nor a lock."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    state = None
+    if name.isascii():  # names are kept in ASCII, and MySQL refuses to compare others with them
+        state = db.session.scalar(
+            scoped(actor, TerraformState).where(
+                TerraformState.project_id == project.id, TerraformState.workspace == name
+            )
+        )
+    if state is None:
+        raise NotFound("This workspace")
+    lock = db.session.scalar(scoped(actor, TerraformStateLock).where(TerraformStateLock.state_id == state.id))
+    return Workspace(state, lock)
+
+
+def list_versions(
+    actor: Actor, workspace: Workspace, *, page: int = 1, page_size: int = 50, after: int | None = None
+) -> Page[TerraformStateFile]:
+    """Return the versions of a state, the newest first."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    statement = scoped(actor, TerraformStateFile).where(TerraformStateFile.state_id == workspace.state.id)
+    return paginate(statement, TerraformStateFile.version, page=page, page_size=page_size, after=after)
+
+
+def lock_data(lock: TerraformStateLock | None) -> Mapping[str, Any] | None:
+    """Return what people see of a lock: who, for what, since when, by which run."""
+    if lock is None:
+        return None
+    return {
+        "lock_id": lock.lock_id,
+        "who": str(lock.info.get("Who") or ""),
+        "operation": str(lock.info.get("Operation") or "").removeprefix("OperationType").lower(),
+        "info": str(lock.info.get("Info") or ""),
+        "version": str(lock.info.get("Version") or ""),
+        "acquired_at": lock.acquired_at,
+        "run_uuid": lock.run_uuid,
+    }

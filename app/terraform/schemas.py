@@ -1,0 +1,206 @@
+"""Shapes of Terraform projects, workspaces and state versions, shared by the REST API and the forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from app.core.clock import iso
+from app.core.schemas import Schema, Strict
+from app.core.sort_field import sort_field
+from app.terraform import queries
+from app.terraform.models import ApplyPolicy, TerraformProject
+from app.terraform.models_state import TerraformStateFile
+from app.terraform.state_document import Difference
+
+POLICIES = {policy.value: policy for policy in ApplyPolicy}
+NUMBER = validate.Range(1, 2**31 - 1)
+
+
+class TerraformProjectFields(Strict):
+    """What people set on a project."""
+
+    name = fields.String(validate=validate.Length(1, 200), metadata={"example": "network"})
+    description = fields.String(validate=validate.Length(max=10_000), allow_none=True)
+    terraform_version = fields.String(
+        validate=validate.Length(1, 20), metadata={"description": "That its runs use.", "example": "1.11.4"}
+    )
+    apply_policy = fields.Enum(
+        ApplyPolicy,
+        by_value=True,
+        metadata={"description": "What follows a plan by itself; everything but manual is written down."},
+    )
+    destroy_protected = fields.Boolean(metadata={"description": "Refuses to destroy everything."})
+
+
+class TerraformProjectCreate(TerraformProjectFields):
+    """A new project."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 200), metadata={"example": "network"})
+
+
+class TerraformProjectEdit(TerraformProjectFields):
+    """Changes; ``version`` is the one they were made from (If-Match says the same)."""
+
+    is_active = fields.Boolean(metadata={"description": "False takes it out of use; its states stay."})
+    version = fields.Integer(
+        strict=True, validate=NUMBER, metadata={"description": "Refused with 409 when not the row's."}
+    )
+
+
+class TerraformProjectQuery(Strict):
+    """Filters, order and paging of the list."""
+
+    q = fields.String(validate=validate.Length(max=200), metadata={"description": "Part of the name."})
+    is_active = fields.Boolean(metadata={"description": "Default: those in use."})
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
+    page_size = fields.Integer(load_default=50, validate=validate.Range(1, 100))
+    after = fields.Integer(validate=validate.Range(0, 2**31 - 1))
+    sort = sort_field("name", "created")
+
+
+class StateVersionQuery(Strict):
+    """Paging of versions."""
+
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
+    page_size = fields.Integer(load_default=50, validate=validate.Range(1, 100))
+    after = fields.Integer(validate=validate.Range(0, 2**31 - 1))
+
+
+class StateCompareQuery(Strict):
+    """Which two versions."""
+
+    before = fields.Integer(required=True, validate=NUMBER, metadata={"example": 1})
+    after = fields.Integer(required=True, validate=NUMBER, metadata={"example": 2})
+
+
+class TerraformProjectOut(Schema):
+    """A project."""
+
+    id = fields.String(metadata={"description": "Its UUID."})
+    number = fields.Integer()
+    name = fields.String()
+    description = fields.String(allow_none=True)
+    terraform_version = fields.String()
+    apply_policy = fields.String()
+    destroy_protected = fields.Boolean()
+    is_active = fields.Boolean()
+    owner_id = fields.Integer()
+    created_at = fields.String()
+    updated_at = fields.String()
+    version = fields.Integer()
+
+
+class StateLockOut(Schema):
+    """Who holds a state's lock."""
+
+    lock_id = fields.String()
+    who = fields.String()
+    operation = fields.String()
+    info = fields.String()
+    version = fields.String()
+    acquired_at = fields.AwareDateTime()
+    run_uuid = fields.String(allow_none=True)
+
+
+class WorkspaceOut(Schema):
+    """A workspace: what its newest state says."""
+
+    workspace = fields.String()
+    backend = fields.String()
+    serial = fields.Integer(allow_none=True)
+    lineage = fields.String(allow_none=True)
+    state_version = fields.Integer(allow_none=True)
+    resources_count = fields.Integer()
+    terraform_version = fields.String(allow_none=True)
+    state_file_hash = fields.String(allow_none=True)
+    last_updated = fields.String(allow_none=True)
+    behind_since = fields.String(allow_none=True)
+    lock = fields.Nested(StateLockOut, allow_none=True)
+
+
+class StateVersionOut(Schema):
+    """A version of a state, without its content."""
+
+    version = fields.Integer()
+    serial = fields.Integer()
+    lineage = fields.String()
+    terraform_version = fields.String()
+    resources_count = fields.Integer()
+    size = fields.Integer()
+    sha256 = fields.String()
+    source = fields.String()
+    created_by = fields.Integer(allow_none=True)
+    run_uuid = fields.String(allow_none=True)
+    created_at = fields.String()
+
+
+class StateDifferenceOut(Schema):
+    """An address that differs between two versions."""
+
+    address = fields.String()
+    kind = fields.String()
+    attributes = fields.Dict(metadata={"description": "name: [before, after]; sensitive values are hidden."})
+
+
+def project_data(project: TerraformProject) -> dict[str, Any]:
+    """Return a project as the API shows it."""
+    return {
+        "id": project.uuid,
+        "number": project.id,
+        "name": project.name,
+        "description": project.description,
+        "terraform_version": project.terraform_version,
+        "apply_policy": project.apply_policy.value,
+        "destroy_protected": project.destroy_protected,
+        "is_active": project.is_active,
+        "owner_id": project.user_id,
+        "created_at": iso(project.created_at),
+        "updated_at": iso(project.updated_at),
+        "version": project.version,
+    }
+
+
+def workspace_data(found: queries.Workspace) -> dict[str, Any]:
+    """Return a workspace as the API shows it."""
+    state = found.state
+    return {
+        "workspace": state.workspace,
+        "backend": state.backend.value,
+        "serial": state.serial,
+        "lineage": state.lineage,
+        "state_version": state.state_version or None,
+        "resources_count": state.resources_count,
+        "terraform_version": state.terraform_version,
+        "state_file_hash": state.state_file_hash,
+        "last_updated": iso(state.last_updated),
+        "behind_since": iso(state.behind_since),
+        "lock": queries.lock_data(found.lock),
+    }
+
+
+def version_data(file: TerraformStateFile) -> dict[str, Any]:
+    """Return a version of a state as the API shows it."""
+    return {
+        "version": file.version,
+        "serial": file.serial,
+        "lineage": file.lineage,
+        "terraform_version": file.terraform_version,
+        "resources_count": file.resources_count,
+        "size": file.size,
+        "sha256": file.sha256,
+        "source": file.source.value,
+        "created_by": file.created_by,
+        "run_uuid": file.run_uuid,
+        "created_at": iso(file.created_at),
+    }
+
+
+def difference_data(found: Difference) -> dict[str, Any]:
+    """Return a difference as the API shows it."""
+    return {
+        "address": found.address,
+        "kind": found.kind.value,
+        "attributes": {name: list(pair) for name, pair in found.attributes.items()},
+    }

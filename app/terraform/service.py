@@ -1,0 +1,116 @@
+"""Commands on Terraform projects."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypedDict
+
+from sqlalchemy.exc import IntegrityError
+
+from app.audit import service as audit
+from app.audit.resource import Resource
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.errors import Conflict, InvalidInput
+from app.core.permissions import Permission, require
+from app.core.versioning import check_version
+from app.terraform import queries
+from app.terraform.models import ApplyPolicy, TerraformProject
+
+VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}(-[a-z0-9.]{1,10})?\Z")
+FIELDS = ("name", "description", "terraform_version", "apply_policy", "destroy_protected")
+
+
+class ProjectInput(TypedDict, total=False):
+    """What people set on a project."""
+
+    name: str
+    description: str | None
+    terraform_version: str
+    apply_policy: ApplyPolicy
+    destroy_protected: bool
+
+
+def resource_of(project: TerraformProject) -> Resource:
+    """Return how the audit log names a project."""
+    return Resource("terraform_project", project.id, project.uuid)
+
+
+def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
+    """Add a project; it belongs to the actor. Raises InvalidInput by field, Conflict for a name that is taken."""
+    require(actor, Permission.TERRAFORM_EDIT)
+    if actor.user_id is None:
+        raise InvalidInput("A project belongs to a person: sign in, or use a person's key.")
+    if not given.get("name"):
+        raise InvalidInput(name="This is needed.")
+    wanted = _checked(given)
+    project = TerraformProject(tenant_id=actor.tenant_id, user_id=actor.user_id, **wanted)
+    _store(actor, project)
+    audit.record(actor, "terraform_project:create", resource_of(project), details=_shown(wanted))
+    return project
+
+
+def update_project(actor: Actor, uuid: str, given: ProjectInput, *, version: int | None) -> TerraformProject:
+    """Change the given fields; ``version`` is the one the edit was made from (None: do not compare).
+
+    Errors as in ``create_project``, besides NotFound and VersionConflict. Nothing changed: nothing recorded.
+    """
+    require(actor, Permission.TERRAFORM_EDIT)
+    project = queries.get_project(actor, uuid)
+    changed = {name: value for name, value in _checked(given).items() if getattr(project, name) != value}
+    check_version(project, version)
+    if not changed:
+        project.version -= 1
+        return project
+    before = {name: getattr(project, name) for name in changed}
+    for name, value in changed.items():
+        setattr(project, name, value)
+    _store(actor, project)
+    old, new = _shown(before), _shown(changed)
+    audit.record(
+        actor, "terraform_project:update", resource_of(project), details=audit.changes(old, new, sorted(old | new))
+    )
+    return project
+
+
+def set_active(actor: Actor, uuid: str, *, is_active: bool) -> TerraformProject:
+    """Take a project out of use or back into it: its states stay, and nobody reads or writes them meanwhile.
+
+    Raises NotFound, Conflict when another active project has its name.
+    """
+    require(actor, Permission.TERRAFORM_EDIT)
+    project = queries.get_project(actor, uuid)
+    if project.is_active is not is_active:
+        project.is_active = is_active
+        project.version += 1
+        _store(actor, project)
+        verb = "activate" if is_active else "deactivate"
+        audit.record(actor, f"terraform_project:{verb}", resource_of(project), action="UPDATE")
+    return project
+
+
+def _checked(given: ProjectInput) -> dict[str, Any]:
+    wanted: dict[str, Any] = {name: given[name] for name in FIELDS if name in given}  # type: ignore[literal-required]
+    if "name" in wanted:
+        wanted["name"] = wanted["name"].strip()
+        if not 1 <= len(wanted["name"]) <= 200:
+            raise InvalidInput(name="Give 1 to 200 characters.")
+    if "terraform_version" in wanted and not VERSION.match(wanted["terraform_version"]):
+        raise InvalidInput(terraform_version="Give a whole version such as 1.11.4.")
+    return wanted
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.value if isinstance(value, ApplyPolicy) else value for name, value in values.items()}
+
+
+def _store(actor: Actor, project: TerraformProject) -> None:
+    taken = Conflict(
+        f"There is already an active Terraform project named '{project.name}'. Choose another name.", error="name_taken"
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(project)
+    except IntegrityError:
+        raise taken from None
+    db.session.refresh(project)

@@ -1,0 +1,147 @@
+"""Locks of states, as terraform takes and gives them back: one holder, named; taken away only by a right of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from app.audit import service as audit
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.db_time import database_now
+from app.core.errors import Conflict, InvalidInput, Locked
+from app.core.permissions import Permission, require
+from app.terraform.models_state import TerraformState, TerraformStateLock
+from app.terraform.state_heads import active_project, check_workspace, find_head, made_head, resource_of
+
+MAX_LOCK_BYTES = 16_384
+_KEPT = ("ID", "Operation", "Info", "Who", "Version", "Created", "Path")  # statemgr.LockInfo
+_MOST = 1000  # characters of each
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a state's lock, in terraform's own words and in ours."""
+
+    info: Mapping[str, Any]
+    acquired_at: datetime
+    run_uuid: str | None
+
+    @property
+    def who(self) -> str:
+        """A name for people."""
+        return str(self.info.get("Who") or "somebody")
+
+
+class StateLocked(Locked):
+    """Somebody else holds the lock; ``holder`` says who."""
+
+    def __init__(self, holder: Holder) -> None:
+        operation = str(holder.info.get("Operation") or "something").removeprefix("OperationType").lower()
+        super().__init__(
+            f"The state is locked by {holder.who} for {operation} since {holder.acquired_at:%Y-%m-%d %H:%M:%S} UTC. "
+            "Wait for its end; if nothing is under way there any more, unlock it on the project's page.",
+            error="state_locked",
+        )
+        self.holder = holder
+
+
+def lock_of(head: TerraformState) -> TerraformStateLock | None:
+    """Return the lock of a state."""
+    return db.session.scalar(
+        select(TerraformStateLock).where(
+            TerraformStateLock.tenant_id == head.tenant_id, TerraformStateLock.state_id == head.id
+        )
+    )
+
+
+def holder_of(lock: TerraformStateLock) -> Holder:
+    """Return who holds a lock."""
+    return Holder(lock.info, lock.acquired_at, lock.run_uuid)
+
+
+def check_lock(head: TerraformState, lock_id: str | None) -> None:
+    """Raise StateLocked or Conflict unless whoever writes holds the lock that there is (None: there is none)."""
+    lock = lock_of(head)
+    if lock is not None and lock.lock_id != lock_id:
+        raise StateLocked(holder_of(lock))
+    if lock is None and lock_id is not None:
+        raise Conflict(
+            "The lock of this write was taken away, so it is refused: somebody else may have written since. "
+            "What terraform left in errored.tfstate can be imported on the project's page.",
+            error="lock_lost",
+        )
+
+
+def lock_state(
+    actor: Actor, project_uuid: str, workspace: str, info: Mapping[str, Any], *, run_uuid: str | None = None
+) -> None:
+    """Take a state's lock; asking again with the same id is fine. Raises StateLocked with the holder."""
+    require(actor, Permission.TERRAFORM_STATE_WRITE)
+    head = made_head(actor, active_project(actor, project_uuid), check_workspace(workspace))
+    kept = _checked_info(actor, info)
+    lock = lock_of(head)
+    if lock is not None:
+        if lock.lock_id == kept["ID"]:
+            return
+        raise StateLocked(holder_of(lock))
+    db.session.add(
+        TerraformStateLock(
+            tenant_id=actor.tenant_id,
+            state_id=head.id,
+            lock_id=kept["ID"],
+            info=kept,
+            acquired_at=database_now(),
+            user_id=actor.user_id,
+            run_uuid=run_uuid,
+        )
+    )
+    db.session.flush()
+    audit.record(
+        actor,
+        "terraform_state:lock",
+        resource_of(head),
+        action="UPDATE",
+        details={"workspace": head.workspace, "lock": kept["ID"], "operation": kept.get("Operation")},
+    )
+
+
+def _checked_info(actor: Actor, info: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: str(info[name])[:_MOST] for name in _KEPT if info.get(name) not in (None, "")}
+    if not 1 <= len(kept.get("ID", "")) <= 100:
+        raise InvalidInput("A lock needs an ID of 1 to 100 characters.")
+    said = kept.get("Who", "")
+    kept["Who"] = f"{actor.label} ({said})" if said else actor.label  # what a program says of itself proves nothing
+    return kept
+
+
+def unlock_state(actor: Actor, project_uuid: str, workspace: str, lock_id: str | None) -> None:
+    """Give a lock back; without an id by force (``terraform force-unlock`` sends none), which is a right of its own.
+
+    No lock is fine. Raises StateLocked when it is another's.
+    """
+    require(actor, Permission.TERRAFORM_STATE_WRITE if lock_id else Permission.TERRAFORM_STATE_UNLOCK)
+    head = find_head(actor, active_project(actor, project_uuid), check_workspace(workspace), for_update=True)
+    lock = None if head is None else lock_of(head)
+    if head is None or lock is None:
+        return
+    if lock_id and lock.lock_id != lock_id:
+        raise StateLocked(holder_of(lock))
+    db.session.execute(
+        delete(TerraformStateLock).where(
+            TerraformStateLock.tenant_id == head.tenant_id, TerraformStateLock.id == lock.id
+        ),
+        execution_options={"synchronize_session": False},
+    )
+    db.session.expunge(lock)
+    audit.record(
+        actor,
+        "terraform_state:unlock" if lock_id else "terraform_state:force_unlock",
+        resource_of(head),
+        action="UPDATE" if lock_id else "ALERT",
+        details={"workspace": head.workspace, "lock": lock.lock_id, "holder": lock.info.get("Who")},
+    )

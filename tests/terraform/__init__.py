@@ -1,0 +1,1 @@
+"""Terraform projects and states."""
