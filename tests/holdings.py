@@ -41,6 +41,7 @@ class Holdings:
     rule_id: int
     team_uuid: str
     tenant_uuid: str
+    terraform_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -63,6 +64,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     grant = send(f"/saved-launches/{saved['uuid']}/grants", act="launch", role="viewer")
     ticket = send("/tickets", title="Backups are late", job_id=job["job_id"])
     rule = send("/ticket-rules", name="Ours first", priority="high")
+    terraform = send("/terraform/projects", name=f"Network {number}")
     team = send("/teams", name=f"Team {number}")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown
@@ -100,4 +102,5 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         rule["id"],
         team["uuid"],
         next(tenant.uuid for tenant in factories.rows(Tenant) if tenant.id == owner.tenant_id),
+        terraform["id"],
     )

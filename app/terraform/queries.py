@@ -87,13 +87,7 @@ def list_workspaces(actor: Actor, project: TerraformProject) -> Sequence[Workspa
 def get_workspace(actor: Actor, project: TerraformProject, name: str) -> Workspace:
     """Return one workspace; raises NotFound for one that has never had a state nor a lock."""
     require(actor, Permission.TERRAFORM_VIEW)
-    state = None
-    if name.isascii():  # names are kept in ASCII, and MySQL refuses to compare others with them
-        state = db.session.scalar(
-            scoped(actor, TerraformState).where(
-                TerraformState.project_id == project.id, TerraformState.workspace == name
-            )
-        )
+    state = db.session.scalar(scoped(actor, TerraformState).where(TerraformState.id == _state_id(actor, project, name)))
     if state is None:
         raise NotFound("This workspace")
     lock = db.session.scalar(scoped(actor, TerraformStateLock).where(TerraformStateLock.state_id == state.id))
@@ -101,12 +95,24 @@ def get_workspace(actor: Actor, project: TerraformProject, name: str) -> Workspa
 
 
 def list_versions(
-    actor: Actor, workspace: Workspace, *, page: int = 1, page_size: int = 50, after: int | None = None
+    actor: Actor, project: TerraformProject, name: str, *, page: int = 1, page_size: int = 50, after: int | None = None
 ) -> Page[TerraformStateFile]:
-    """Return the versions of a state, the newest first."""
+    """Return the versions of a workspace's state, the newest first; none for a workspace that had no state yet."""
     require(actor, Permission.TERRAFORM_VIEW)
-    statement = scoped(actor, TerraformStateFile).where(TerraformStateFile.state_id == workspace.state.id)
+    state_id = _state_id(actor, project, name)
+    statement = scoped(actor, TerraformStateFile).where(TerraformStateFile.state_id == state_id)
     return paginate(statement, TerraformStateFile.version, page=page, page_size=page_size, after=after)
+
+
+def _state_id(actor: Actor, project: TerraformProject, name: str) -> int:
+    found = None
+    if name.isascii():  # names are kept in ASCII, and MySQL refuses to compare others with them
+        found = db.session.scalar(
+            scoped(actor, TerraformState)
+            .where(TerraformState.project_id == project.id, TerraformState.workspace == name)
+            .with_only_columns(TerraformState.id)
+        )
+    return found or 0
 
 
 def lock_data(lock: TerraformStateLock | None) -> Mapping[str, Any] | None:

@@ -8,7 +8,6 @@ from typing import Any, TypedDict
 from sqlalchemy.exc import IntegrityError
 
 from app.audit import service as audit
-from app.audit.resource import Resource
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import Conflict, InvalidInput
@@ -16,6 +15,7 @@ from app.core.permissions import Permission, require
 from app.core.versioning import check_version
 from app.terraform import queries
 from app.terraform.models import ApplyPolicy, TerraformProject
+from app.terraform.trail import project_resource
 
 VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}(-[a-z0-9.]{1,10})?\Z")
 FIELDS = ("name", "description", "terraform_version", "apply_policy", "destroy_protected")
@@ -31,11 +31,6 @@ class ProjectInput(TypedDict, total=False):
     destroy_protected: bool
 
 
-def resource_of(project: TerraformProject) -> Resource:
-    """Return how the audit log names a project."""
-    return Resource("terraform_project", project.id, project.uuid)
-
-
 def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
     """Add a project; it belongs to the actor. Raises InvalidInput by field, Conflict for a name that is taken."""
     require(actor, Permission.TERRAFORM_EDIT)
@@ -46,7 +41,7 @@ def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
     wanted = _checked(given)
     project = TerraformProject(tenant_id=actor.tenant_id, user_id=actor.user_id, **wanted)
     _store(actor, project)
-    audit.record(actor, "terraform_project:create", resource_of(project), details=_shown(wanted))
+    audit.record(actor, "terraform_project:create", project_resource(project), details=_shown(wanted))
     return project
 
 
@@ -68,7 +63,7 @@ def update_project(actor: Actor, uuid: str, given: ProjectInput, *, version: int
     _store(actor, project)
     old, new = _shown(before), _shown(changed)
     audit.record(
-        actor, "terraform_project:update", resource_of(project), details=audit.changes(old, new, sorted(old | new))
+        actor, "terraform_project:update", project_resource(project), details=audit.changes(old, new, sorted(old | new))
     )
     return project
 
@@ -85,7 +80,7 @@ def set_active(actor: Actor, uuid: str, *, is_active: bool) -> TerraformProject:
         project.version += 1
         _store(actor, project)
         verb = "activate" if is_active else "deactivate"
-        audit.record(actor, f"terraform_project:{verb}", resource_of(project), action="UPDATE")
+        audit.record(actor, f"terraform_project:{verb}", project_resource(project), action="UPDATE")
     return project
 
 

@@ -6,7 +6,6 @@ import re
 
 from sqlalchemy.exc import IntegrityError
 
-from app.audit.resource import Resource
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import InvalidInput, NotFound
@@ -57,8 +56,3 @@ def made_head(actor: Actor, project: TerraformProject, workspace: str) -> Terraf
     made = find_head(actor, project, workspace, for_update=True)
     assert made is not None
     return made
-
-
-def resource_of(head: TerraformState) -> Resource:
-    """Return how the audit log names a state."""
-    return Resource("terraform_state", head.id, head.uuid)

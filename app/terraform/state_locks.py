@@ -16,7 +16,8 @@ from app.core.db_time import database_now
 from app.core.errors import Conflict, InvalidInput, Locked
 from app.core.permissions import Permission, require
 from app.terraform.models_state import TerraformState, TerraformStateLock
-from app.terraform.state_heads import active_project, check_workspace, find_head, made_head, resource_of
+from app.terraform.state_heads import active_project, check_workspace, find_head, made_head
+from app.terraform.trail import state_resource
 
 MAX_LOCK_BYTES = 16_384
 _KEPT = ("ID", "Operation", "Info", "Who", "Version", "Created", "Path")  # statemgr.LockInfo
@@ -104,7 +105,7 @@ def lock_state(
     audit.record(
         actor,
         "terraform_state:lock",
-        resource_of(head),
+        state_resource(head),
         action="UPDATE",
         details={"workspace": head.workspace, "lock": kept["ID"], "operation": kept.get("Operation")},
     )
@@ -141,7 +142,7 @@ def unlock_state(actor: Actor, project_uuid: str, workspace: str, lock_id: str |
     audit.record(
         actor,
         "terraform_state:unlock" if lock_id else "terraform_state:force_unlock",
-        resource_of(head),
+        state_resource(head),
         action="UPDATE" if lock_id else "ALERT",
         details={"workspace": head.workspace, "lock": lock.lock_id, "holder": lock.info.get("Who")},
     )

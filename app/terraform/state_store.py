@@ -20,8 +20,9 @@ from app.core.tenancy import scoped
 from app.terraform import state_bytes
 from app.terraform.models_state import StateSource, TerraformState, TerraformStateFile
 from app.terraform.state_document import Difference, StateDocument, compare, parse_state
-from app.terraform.state_heads import active_project, check_workspace, find_head, made_head, resource_of
+from app.terraform.state_heads import active_project, check_workspace, find_head, made_head
 from app.terraform.state_locks import check_lock
+from app.terraform.trail import state_resource
 
 # --- reading
 
@@ -66,7 +67,7 @@ def _audited_bytes(actor: Actor, head: TerraformState, file: TerraformStateFile)
     audit.record(
         actor,
         "terraform_state:read",
-        resource_of(head),
+        state_resource(head),
         action="READ",
         details={"workspace": head.workspace, "version": file.version, "serial": file.serial},
     )
@@ -158,7 +159,7 @@ def _keep(
     audit.record(
         actor,
         "terraform_state:write",
-        resource_of(head),
+        state_resource(head),
         action="UPDATE",
         details={
             "workspace": head.workspace,
@@ -213,7 +214,7 @@ def forget_state(actor: Actor, project_uuid: str, workspace: str, *, lock_id: st
     head.state_file_id = head.serial = head.lineage = head.state_file_hash = None
     head.last_updated = database_now()
     audit.record(
-        actor, "terraform_state:forget", resource_of(head), action="DELETE", details={"workspace": head.workspace}
+        actor, "terraform_state:forget", state_resource(head), action="DELETE", details={"workspace": head.workspace}
     )
 
 

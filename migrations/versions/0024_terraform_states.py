@@ -129,6 +129,8 @@ def upgrade() -> None:
     sa.UniqueConstraint('tenant_id', 'state_file_id', 'piece', name=op.f('uq_terraform_state_chunks_tenant_id_state_file_id_piece')),
     **portable.OPTIONS,
     )
+    for table in ("terraform_projects", "terraform_states"):
+        portable.touch_trigger(table)
 
 
 def downgrade() -> None:

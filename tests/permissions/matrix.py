@@ -49,6 +49,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/tickets/<uuid:ticket_id>/comments": {"body": "Seen"},
     "POST /api/v1/users": {"username": "newcomer", "email": "newcomer@example.org"},
     "POST /api/v1/teams": {"name": "One"},
+    "POST /api/v1/terraform/projects": {"name": "One"},
     "POST /api/v1/teams/<uuid:team_uuid>/members": {"user_id": 2_000_000_000},
     "POST /api/v1/tenants": {"name": "One", "admin_username": "one-admin", "admin_email": "one@example.org"},
     "POST /me/keys": {"name": "one"},
@@ -57,6 +58,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 # "METHOD route" -> a query without which the route has nothing to answer.
 QUERIES: dict[str, str] = {
+    "GET /api/v1/terraform/projects/<uuid:project_uuid>/workspaces/<workspace>/differences": "before=1&after=2",
     "GET /api/v1/playbook-projects/<uuid:project_uuid>/diff": "new=1",
     "GET /api/v1/playbook-projects/<uuid:project_uuid>/revisions/<int:revision_id>/raw": "path=site.yml",
     "GET /playbooks/projects/<uuid:project_uuid>/diff": "new=1",

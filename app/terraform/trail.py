@@ -1,0 +1,17 @@
+"""How the audit log names projects and states."""
+
+from __future__ import annotations
+
+from app.audit.resource import Resource
+from app.terraform.models import TerraformProject
+from app.terraform.models_state import TerraformState
+
+
+def project_resource(project: TerraformProject) -> Resource:
+    """Return how the audit log names a project."""
+    return Resource("terraform_project", project.id, project.uuid)
+
+
+def state_resource(head: TerraformState) -> Resource:
+    """Return how the audit log names a state."""
+    return Resource("terraform_state", head.id, head.uuid)
