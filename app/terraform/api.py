@@ -38,7 +38,7 @@ blueprint = Blueprint("terraform_api", __name__, description="Terraform: project
 blueprints = (blueprint,)
 PAGED = {"X-Pagination": {"schema": {"type": "string"}, "description": "JSON"}}
 MADE = {"Location": {"schema": {"type": "string"}, "description": "Its address"}}
-ONE = "/terraform/projects/<uuid:project_uuid>"
+ONE = "/terraform/projects/<uuid:terraform_uuid>"
 WORKSPACE = f"{ONE}/workspaces/<workspace>"
 
 
@@ -50,9 +50,9 @@ def _no_query() -> Callable[[View], View]:
     return cast(Callable[[View], View], blueprint.arguments(_NoQuery, location="query", as_kwargs=True, unknown=RAISE))
 
 
-def _workspace(project_uuid: Any, workspace: str) -> queries.Workspace:
+def _workspace(terraform_uuid: Any, workspace: str) -> queries.Workspace:
     actor = current_actor()
-    return queries.get_workspace(actor, queries.get_project(actor, str(project_uuid)), workspace)
+    return queries.get_workspace(actor, queries.get_project(actor, str(terraform_uuid)), workspace)
 
 
 @blueprint.route("/terraform/projects", methods=["GET"])
@@ -83,7 +83,7 @@ def list_projects(args: dict[str, Any]) -> Any:
 def create_project(body: dict[str, Any]) -> tuple[Answer, int, dict[str, str]]:
     """Add a project."""
     data = project_data(service.create_project(current_actor(), cast(ProjectInput, body)))
-    where = url_for("terraform_api.get_project", project_uuid=data["id"])
+    where = url_for("terraform_api.get_project", terraform_uuid=data["id"])
     return data, 201, {"Location": where, **etag(data["version"])}
 
 
@@ -91,9 +91,9 @@ def create_project(body: dict[str, Any]) -> tuple[Answer, int, dict[str, str]]:
 @documented(blueprint, 404)
 @_no_query()
 @blueprint.response(200, TerraformProjectOut)
-def get_project(project_uuid: Any) -> tuple[Answer, int, dict[str, str]]:
+def get_project(terraform_uuid: Any) -> tuple[Answer, int, dict[str, str]]:
     """Show one project."""
-    data = project_data(queries.get_project(current_actor(), str(project_uuid)))
+    data = project_data(queries.get_project(current_actor(), str(terraform_uuid)))
     return data, 200, etag(data["version"])
 
 
@@ -103,9 +103,9 @@ def get_project(project_uuid: Any) -> tuple[Answer, int, dict[str, str]]:
 @blueprint.doc(parameters=[IF_MATCH])
 @blueprint.arguments(TerraformProjectEdit)
 @blueprint.response(200, TerraformProjectOut)
-def edit_project(body: dict[str, Any], project_uuid: Any) -> tuple[Answer, int, dict[str, str]]:
+def edit_project(body: dict[str, Any], terraform_uuid: Any) -> tuple[Answer, int, dict[str, str]]:
     """Change the given fields; is_active takes it out of use or back."""
-    actor, uuid = current_actor(), str(project_uuid)
+    actor, uuid = current_actor(), str(terraform_uuid)
     version, is_active = seen_version(body.pop("version", None)), body.pop("is_active", None)
     found = service.update_project(actor, uuid, cast(ProjectInput, body), version=version)
     if is_active is not None:
@@ -118,10 +118,10 @@ def edit_project(body: dict[str, Any], project_uuid: Any) -> tuple[Answer, int, 
 @documented(blueprint, 404)
 @_no_query()
 @blueprint.response(200, WorkspaceOut(many=True))
-def list_workspaces(project_uuid: Any) -> list[Answer]:
+def list_workspaces(terraform_uuid: Any) -> list[Answer]:
     """List a project's workspaces by name, with who holds their locks."""
     actor = current_actor()
-    found = queries.list_workspaces(actor, queries.get_project(actor, str(project_uuid)))
+    found = queries.list_workspaces(actor, queries.get_project(actor, str(terraform_uuid)))
     return [workspace_data(workspace) for workspace in found]
 
 
@@ -129,21 +129,21 @@ def list_workspaces(project_uuid: Any) -> list[Answer]:
 @documented(blueprint, 404)
 @_no_query()
 @blueprint.response(200, WorkspaceOut)
-def get_workspace(project_uuid: Any, workspace: str) -> Answer:
+def get_workspace(terraform_uuid: Any, workspace: str) -> Answer:
     """Show one workspace."""
-    return workspace_data(_workspace(project_uuid, workspace))
+    return workspace_data(_workspace(terraform_uuid, workspace))
 
 
 @blueprint.route(f"{WORKSPACE}/versions", methods=["GET"])
 @documented(blueprint, 404)
 @blueprint.arguments(StateVersionQuery, location="query", unknown=RAISE)
 @blueprint.response(200, StateVersionOut(many=True), headers=PAGED)
-def list_versions(args: dict[str, Any], project_uuid: Any, workspace: str) -> Any:
+def list_versions(args: dict[str, Any], terraform_uuid: Any, workspace: str) -> Any:
     """List the versions of a workspace's state, the newest first."""
     actor = current_actor()
     page = queries.list_versions(
         actor,
-        queries.get_project(actor, str(project_uuid)),
+        queries.get_project(actor, str(terraform_uuid)),
         workspace,
         page=args["page"],
         page_size=args["page_size"],
@@ -156,9 +156,9 @@ def list_versions(args: dict[str, Any], project_uuid: Any, workspace: str) -> An
 @documented(blueprint, 404)
 @_no_query()
 @blueprint.response(200, description="The state as terraform wrote it", content_type="application/json")
-def read_version(project_uuid: Any, workspace: str, version: int) -> Response:
+def read_version(terraform_uuid: Any, workspace: str, version: int) -> Response:
     """Read a whole version of a state, with what is sensitive in it; leaves an audit entry."""
-    data = state_store.read_version(current_actor(), str(project_uuid), workspace, version)
+    data = state_store.read_version(current_actor(), str(terraform_uuid), workspace, version)
     return Response(data, mimetype="application/json")
 
 
@@ -166,18 +166,18 @@ def read_version(project_uuid: Any, workspace: str, version: int) -> Response:
 @documented(blueprint, 404, 409)
 @_no_query()
 @blueprint.response(201, StateVersionOut)
-def restore_version(project_uuid: Any, workspace: str, version: int) -> Answer:
+def restore_version(terraform_uuid: Any, workspace: str, version: int) -> Answer:
     """Make an older version the newest, as a version of its own; the next plan says what would change."""
-    return version_data(state_store.restore_version(current_actor(), str(project_uuid), workspace, version))
+    return version_data(state_store.restore_version(current_actor(), str(terraform_uuid), workspace, version))
 
 
 @blueprint.route(f"{WORKSPACE}/differences", methods=["GET"])
 @documented(blueprint, 404)
 @blueprint.arguments(StateCompareQuery, location="query", unknown=RAISE)
 @blueprint.response(200, StateDifferenceOut(many=True))
-def compare_versions(args: dict[str, Any], project_uuid: Any, workspace: str) -> list[Answer]:
+def compare_versions(args: dict[str, Any], terraform_uuid: Any, workspace: str) -> list[Answer]:
     """Compare two versions of a state by address; sensitive values are hidden."""
-    found = state_store.compare_versions(current_actor(), str(project_uuid), workspace, args["before"], args["after"])
+    found = state_store.compare_versions(current_actor(), str(terraform_uuid), workspace, args["before"], args["after"])
     return [difference_data(difference) for difference in found]
 
 
@@ -185,6 +185,6 @@ def compare_versions(args: dict[str, Any], project_uuid: Any, workspace: str) ->
 @documented(blueprint, 404)
 @_no_query()
 @blueprint.response(204)
-def unlock(project_uuid: Any, workspace: str) -> None:
+def unlock(terraform_uuid: Any, workspace: str) -> None:
     """Take a lock away whose holder is gone; a right of its own, and an alert in the audit log."""
-    state_locks.unlock_state(current_actor(), str(project_uuid), workspace, None)
+    state_locks.unlock_state(current_actor(), str(terraform_uuid), workspace, None)

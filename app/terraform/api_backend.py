@@ -32,11 +32,11 @@ protocol = Blueprint("terraform_backend", __name__)
 METHODS = ["GET", "POST", "DELETE", "LOCK", "UNLOCK"]
 
 
-@protocol.route("/terraform/state/<uuid:project_uuid>/<workspace>", methods=METHODS, provide_automatic_options=False)
-def state(project_uuid: Any, workspace: str) -> Response:
+@protocol.route("/terraform/state/<uuid:terraform_uuid>/<workspace>", methods=METHODS, provide_automatic_options=False)
+def state(terraform_uuid: Any, workspace: str) -> Response:
     """Answer one call of the protocol."""
     request.max_content_length = settings().state_max_bytes
-    actor, uuid = current_actor(), str(project_uuid)
+    actor, uuid = current_actor(), str(terraform_uuid)
     try:
         if request.method == "GET":
             data = state_store.read_state(actor, uuid, workspace)

@@ -56,7 +56,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "playbook_id", lambda _owner, held: held.playbook_id),
     ("/", "revision_id", _revision),
     ("/", "sync_uuid", lambda _owner, held: held.sync_uuid),
-    ("/api/v1/terraform/", "project_uuid", lambda _owner, held: held.terraform_uuid),
+    ("/", "terraform_uuid", lambda _owner, held: held.terraform_uuid),
     ("/api/v1/terraform/", "workspace", lambda _owner, _held: "default"),
     ("/api/v1/terraform/", "version", lambda _owner, _held: 1),
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),

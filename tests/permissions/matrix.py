@@ -58,7 +58,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 # "METHOD route" -> a query without which the route has nothing to answer.
 QUERIES: dict[str, str] = {
-    "GET /api/v1/terraform/projects/<uuid:project_uuid>/workspaces/<workspace>/differences": "before=1&after=2",
+    "GET /api/v1/terraform/projects/<uuid:terraform_uuid>/workspaces/<workspace>/differences": "before=1&after=2",
     "GET /api/v1/playbook-projects/<uuid:project_uuid>/diff": "new=1",
     "GET /api/v1/playbook-projects/<uuid:project_uuid>/revisions/<int:revision_id>/raw": "path=site.yml",
     "GET /playbooks/projects/<uuid:project_uuid>/diff": "new=1",
