@@ -146,3 +146,22 @@ def test_pushing_an_older_state_is_refused_and_a_restored_version_is_the_one_it_
     assert made.status_code == 201
     assert machine.run("state", "list").split() == ["terraform_data.first"]
     machine.run("apply", "-auto-approve", "-input=false")
+
+
+def test_a_state_that_lived_elsewhere_comes_over_and_workspaces_are_addresses(
+    machine: Machine, backend: Backend
+) -> None:
+    files = machine.folder / "main.tf"
+    files.write_text(MAIN.replace('backend "http" {}', 'backend "local" {}'), encoding="utf-8")
+    machine.run("init", "-input=false")
+    machine.run("apply", "-auto-approve", "-input=false")
+    files.write_text(MAIN, encoding="utf-8")
+    machine.run("init", "-input=false", "-migrate-state", "-force-copy")
+    assert backend.api("GET", "/workspaces/default").json["resources_count"] == 2
+    assert "workspaces not supported" in machine.run("workspace", "new", "other", code=1)
+    for name in ("TF_HTTP_ADDRESS", "TF_HTTP_LOCK_ADDRESS", "TF_HTTP_UNLOCK_ADDRESS"):
+        machine.environment[name] = machine.environment[name].removesuffix("default") + "staging"
+    machine.run("init", "-input=false", "-reconfigure")
+    machine.run("apply", "-auto-approve", "-input=false", "-target=terraform_data.second")
+    found = {row["workspace"]: row["resources_count"] for row in backend.api("GET", "/workspaces").json}
+    assert found == {"default": 2, "staging": 1}
