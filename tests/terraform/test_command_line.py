@@ -161,7 +161,9 @@ def test_a_state_that_lived_elsewhere_comes_over_and_workspaces_are_addresses(
     assert "workspaces not supported" in machine.run("workspace", "new", "other", code=1)
     for name in ("TF_HTTP_ADDRESS", "TF_HTTP_LOCK_ADDRESS", "TF_HTTP_UNLOCK_ADDRESS"):
         machine.environment[name] = machine.environment[name].removesuffix("default") + "staging"
-    machine.run("init", "-input=false", "-reconfigure")
+    shutil.rmtree(machine.folder / ".terraform")
+    (machine.folder / "terraform.tfstate").unlink()
+    machine.run("init", "-input=false")
     machine.run("apply", "-auto-approve", "-input=false", "-target=terraform_data.second")
     found = {row["workspace"]: row["resources_count"] for row in backend.api("GET", "/workspaces").json}
     assert found == {"default": 2, "staging": 1}
