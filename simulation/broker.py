@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.core.queue import RUN_QUEUE
 from app.core.retry import is_transient
 from app.jobs import tasks
 from app.jobs.database_port import DatabasePort
@@ -117,7 +116,7 @@ class Broker:
         self.away_until = -1.0
         self.waiting = 0
 
-    def ring(self, run_id: int, to: str = RUN_QUEUE) -> bool:
+    def ring(self, run_id: int) -> bool:
         """Stands in for ``app.core.queue.ring``."""
         world = self.world
         world.step(f"ring {run_id}" if world.trace is not None else "")

@@ -29,6 +29,7 @@ _RUNS = (
     "SELECT id, status, attempt, began_at, failure_code, log_complete, shipped_records, uuid, launch_id, lock_mode,"
     " completed_at FROM runs"
 )
+_NAMED = "SELECT id, status, lock_name, cancel_requested_at FROM runs WHERE lock_name IS NOT NULL ORDER BY id"
 _JOBS = "SELECT id, run_id, status, server_id, log_lines, first_failure_line, launch_id, ticket_due FROM jobs"
 
 
@@ -47,6 +48,7 @@ class Judge:
         self.locked: list[tuple[Any, ...]] = []
         self.commits = 0
         self.ended_on: dict[int, str] = {}  # run id -> the machine of whoever ended it
+        self._named: set[int] = set()  # runs with a name that were under way at the commit before
         self.on_claim: list[Callable[[int], None]] = []  # each called once, with the next run that is claimed
 
     # --- after every COMMIT
@@ -72,6 +74,7 @@ class Judge:
             self._changes("I1 launch", self.launches, launches, JOB_CHANGES, status=1)
         self.runs, self.jobs, self.launches = runs, jobs, launches
         self._locks()
+        self._names()
         self._lines()
         self._audited()
 
@@ -145,6 +148,22 @@ class Judge:
             taken = self.runs[job[1]][1] in ("claimed", "running")
             if taken and job[2] not in FINAL and job[3] is not None and (job[3], job[1]) not in held:
                 self._accuse("I3", f"run {job[1]} goes on without a lock on server {job[3]}")
+
+    def _names(self) -> None:
+        """Runs of one name: one at a time, the oldest first."""
+        rows = self.outside.rows
+        named = rows(
+            "SELECT id, status, lock_name, cancel_requested_at FROM runs WHERE lock_name IS NOT NULL ORDER BY id"
+        )
+        holders = rows("SELECT run_id FROM run_locks")
+        taken = [row[0] for row in named if row[1] in ("claimed", "running")]
+        if len(taken) > 1 or holders != [(run_id,) for run_id in taken]:
+            self._accuse("I16", f"runs {taken} of one name are under way, {holders} hold it")
+        waiting = [row[0] for row in named if row[1] == "pending" and row[3] is None]
+        for run_id in set(taken) - self._named:
+            if waiting and waiting[0] < run_id:
+                self._accuse("I16", f"run {run_id} overtook run {waiting[0]} of the same name")
+        self._named = set(taken)
 
     def _lines(self) -> None:
         counted = {
@@ -241,6 +260,9 @@ class Judge:
         mine = rows("SELECT run_seq, task_seq, content FROM run_lines WHERE run_id = ? ORDER BY run_seq", run[0])
         if mine != wanted.run_lines:
             self._accuse("I7", f"run {run[0]} has lines {mine}, its spool {wanted.run_lines}")
+        pieces = rows("SELECT name, piece, is_last, data FROM run_artifacts WHERE run_id = ? ORDER BY id", run[0])
+        if pieces != wanted.artifacts:
+            self._accuse("I7", f"run {run[0]} has artifacts {pieces}, its spool {wanted.artifacts}")
         tasks = rows("SELECT task_seq, run_seq FROM run_tasks WHERE run_id = ? ORDER BY task_seq", run[0])
         if tasks != wanted.tasks:
             self._accuse("I7", f"run {run[0]} has tasks {tasks}, its spool {wanted.tasks}")

@@ -203,7 +203,7 @@ def _replace_edges(app: Flask) -> None:
     remember.install()
     put = clocks.put
     put(wake, _quickly=lambda _act: True)
-    put(queue, ring=lambda run_id: stage.broker.ring(run_id) if stage.broker else True)
+    put(queue, ring=lambda run_id, _to="": stage.broker.ring(run_id) if stage.broker else True)
     put(engine_list, announcement=lambda: {"default": {"version": "simulated"}})
     put(workers, this_process=processes.this_process)
     put(self_fence, threading=threads)

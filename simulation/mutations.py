@@ -47,6 +47,12 @@ def unique_index(house: House) -> Patches:
     return [mock.patch.object(locks, "find_blocker", lambda _run, _now: None)]
 
 
+def name_order(house: House) -> Patches:
+    """Names of runs are neither looked for nor unique."""
+    house.outside.drop_unique("run_locks")
+    return [mock.patch.object(locks, "_named_blocker", lambda _run: None)]
+
+
 def begin_mark(_house: House) -> Patches:
     """The engine starts first; that the run has begun is written afterwards."""
     original, started = Port.begin, Port.started
@@ -223,9 +229,9 @@ def ticket_due(_house: House) -> Patches:
 MUTATIONS: dict[str, Callable[[House], Patches]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        claim_cas, unique_index, begin_mark, fence, ship_cas, salvage_before_final, census, local_watchdog, lease,
-        second_look, forget, sweep, release_locks, finish_cas, torn_lines, claim_answer, patience, cancel_on_release,
-        line_ranges, wait_for_end, ticket_due, attempts,
+        claim_cas, unique_index, name_order, begin_mark, fence, ship_cas, salvage_before_final, census, local_watchdog,
+        lease, second_look, forget, sweep, release_locks, finish_cas, torn_lines, claim_answer, patience,
+        cancel_on_release, line_ranges, wait_for_end, ticket_due, attempts,
     )
 }  # fmt: skip
 

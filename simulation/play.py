@@ -29,6 +29,7 @@ from simulation.world import Actor, Host, World
 
 PATIENCE = 400.0  # simulated seconds after the last fault within which everything has to be final
 SELF_FENCE_SECONDS = 12
+NAME = "one after the other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class Play:
     def _launch(self, choices: random.Random) -> None:
         number = 1 if self.is_crowd else choices.choice((1, 1, 2, 3))
         targets = sorted(choices.sample(sorted(stage.servers), number))
-        shared = choices.random() < 0.2
+        shared, named = choices.random() < 0.2, choices.random() < 0.3
         service.submit(
             self._person(),
             service.Submission(
@@ -191,6 +192,7 @@ class Play:
                 timeout_seconds=60,
                 playbook_id=self.house.playbook_id,
                 lock_mode=LockMode.SHARED if shared else LockMode.EXCLUSIVE,
+                lock_name=NAME if named else None,
             ),
         )
 

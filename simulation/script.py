@@ -5,6 +5,7 @@ The expectation is computed here from the records, on its own: not by the code u
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import zlib
@@ -14,6 +15,7 @@ from typing import Any
 
 from app.runners.base import FailureCode, HostResult, RunResult
 
+_HANDS_OVER = 0.3  # share of runs that hand over an artifact
 _NEVER_ENDS_WELL = 0.25  # share of runs with a server that fails
 
 
@@ -41,6 +43,7 @@ class Expected:
     tasks: list[tuple[int, int]]  # (task_seq, run_seq)
     results: dict[str, list[tuple[int, str, int | None, int | None]]]  # host -> (task_seq, status, first, last)
     first_failure: dict[str, int]
+    artifacts: list[tuple[str, int, int, bytes]] = field(default_factory=list)  # name, piece, is it the last, bytes
 
 
 def write_script(rng: random.Random, hosts: Sequence[str], moment: float) -> Script:
@@ -69,6 +72,11 @@ def write_script(rng: random.Random, hosts: Sequence[str], moment: float) -> Scr
                 ended[host] = len(records)
     for host in alive:
         ended[host] = len(records)
+    if rng.random() < _HANDS_OVER:
+        last = rng.choice((0, 1, 2))
+        for piece in range(last + 1):
+            data = base64.b64encode(f"piece {piece}".encode()).decode()
+            records.append({"k": "art", "n": "plan", "i": piece, "z": int(piece == last), "d": data})
     results = {
         host: HostResult(FailureCode.TASK_FAILED, "A task failed.", f"Task {failed[host]}", "debug")
         if host in failed
@@ -100,6 +108,8 @@ def expect(records: Sequence[dict[str, Any]], hosts: Sequence[str]) -> Expected:
         host = record.get("h")
         if record["k"] == "task":
             found.tasks.append((record["s"], ordinal))
+        elif record["k"] == "art":
+            found.artifacts.append((record["n"], record["i"], record["z"], base64.b64decode(record["d"])))
         elif record["k"] == "line" and host in found.lines:
             mine = found.lines[host]
             mine.append((len(mine) + 1, ordinal, record["s"], record["x"]))

@@ -28,6 +28,7 @@ FOLDERS = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
 FOUND_BY: dict[str, tuple[set[str], str | None]] = {
     "begin-mark": ({"I4"}, None),
     "release-locks": ({"I3"}, None),
+    "name-order": ({"I16"}, None),
     "torn-lines": ({"I7", "I8", "I9"}, None),
     "sweep": ({"I13"}, None),
     "claim-cas": ({"I1", "I2"}, "forged_doorbells"),
