@@ -58,6 +58,7 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.playbooks.api_sources",
     "app.playbooks.web_sources",
     "app.terraform.api_backend",
+    "app.terraform.web_states",
 )
 # Connected at start: they register job kinds and listen to signals.
 SUBSCRIBERS = (
@@ -78,7 +79,8 @@ FIRST_START: tuple[str, ...] = (
 NEW_TENANT: tuple[str, ...] = ("app.playbooks.projects:ensure_sample_project",)
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
-WRITING = frozenset({"terraform_backend.state", "terraform_api.read_version"})  # reading a state is an audit entry
+# Asked with GET, and yet they write: reading a state is an audit entry.
+WRITING = frozenset({"terraform_backend.state", "terraform_api.read_version", "terraform_states.download"})
 STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job", "audit.export", "audit_api.export_audit_logs"})
 
 

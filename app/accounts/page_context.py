@@ -17,6 +17,7 @@ NAVIGATION = (
     ("dashboard.index", "Dashboard", "dashboard", Permission.DASHBOARD_VIEW),
     ("inventory.servers", "Servers", "server", Permission.SERVER_VIEW),
     ("playbooks.index", "Playbooks", "playbook", Permission.PLAYBOOK_VIEW),
+    ("terraform.index", "Terraform", "stack", Permission.TERRAFORM_VIEW),
     ("playbooks.saved_launches", "Saved launches", "pin", Permission.SAVED_LAUNCH_VIEW),
     ("jobs.launches", "Launches", "launch", Permission.JOB_VIEW),
     ("jobs.jobs", "Jobs", "jobs", Permission.JOB_VIEW),

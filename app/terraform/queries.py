@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from app.accounts.models import User
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import NotFound
@@ -58,6 +59,25 @@ def list_projects(
     if is_active is not None:
         statement = statement.where(TerraformProject.is_active == is_active)
     return paginate(statement, TerraformProject.id, page=page, page_size=page_size, after=after, sort=SORT.pick(sort))
+
+
+def count_workspaces(actor: Actor, project_ids: Collection[int]) -> dict[int, int]:
+    """Return how many workspaces these projects have, by id; one query."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    if not project_ids:
+        return {}
+    rows = db.session.execute(
+        select(TerraformState.project_id, func.count())
+        .where(TerraformState.tenant_id == actor.tenant_id, TerraformState.project_id.in_(project_ids))
+        .group_by(TerraformState.project_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def owner_of(actor: Actor, project: TerraformProject) -> str | None:
+    """Return the name of whom a project belongs to."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    return db.session.scalar(select(User.username).where(User.tenant_id == actor.tenant_id, User.id == project.user_id))
 
 
 def list_workspaces(actor: Actor, project: TerraformProject) -> Sequence[Workspace]:

@@ -26,6 +26,7 @@ from tests.browser import (  # all fill the last
     sample_jobs,
     sample_saved,
     sample_servers,
+    sample_terraform,
     sample_tickets,
     samples,
 )
@@ -34,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2] / "app"
 assert (
     sample_groups
     and sample_servers
+    and sample_terraform
     and sample_tickets
     and sample_accounts
     and sample_audit
@@ -49,6 +51,7 @@ NAV = [
     ("dashboard.index", "Dashboard", "dashboard"),
     ("inventory.servers", "Servers", "server"),
     ("playbooks.index", "Playbooks", "playbook"),
+    ("terraform.index", "Terraform", "stack"),
     ("jobs.launches", "Launches", "launch"),
     ("jobs.jobs", "Jobs", "jobs"),
     ("tickets.index", "Tickets", "ticket"),

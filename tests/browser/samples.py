@@ -18,6 +18,7 @@ VIEWER = {
     "saved_launch:launch",
     "ticket:view",
     "team:view",
+    "terraform:view",
     "worker:view",
     "api_key:own",
     "profile:own",
@@ -34,6 +35,10 @@ ADMIN = OPERATOR | {
     "user:edit",
     "team:edit",
     "platform:admin",
+    "terraform:edit",
+    "terraform_state:read",
+    "terraform_state:write",
+    "terraform_state:unlock",
 }
 GRANTS = {"viewer": VIEWER, "operator": OPERATOR, "admin": ADMIN}
 

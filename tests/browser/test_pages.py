@@ -14,6 +14,7 @@ from tests.browser import (
     sample_jobs,
     sample_servers,
     sample_sources,
+    sample_terraform,
     sample_tickets,
     samples,
 )
@@ -28,6 +29,7 @@ assert (
     and sample_jobs
     and sample_tickets
     and sample_servers
+    and sample_terraform
     and sample_sources
 )  # importing it fills samples.PAGES
 

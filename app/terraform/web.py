@@ -1,0 +1,163 @@
+"""Pages of Terraform projects: list, one with its workspaces, add, edit, take out of use."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from marshmallow import RAISE, ValidationError
+
+from app.core.errors import AppError, Conflict, InvalidInput
+from app.core.flask_app import current_actor
+from app.core.permissions import Permission, require
+from app.core.runtime import settings
+from app.terraform import queries, service
+from app.terraform.models import ApplyPolicy, TerraformProject
+from app.terraform.models_state import DEFAULT_WORKSPACE
+from app.terraform.schemas import TerraformProjectEdit, TerraformProjectQuery
+from app.terraform.service import ProjectInput
+
+blueprint = Blueprint("terraform", __name__, template_folder="templates")
+POLICIES = (
+    (ApplyPolicy.MANUAL.value, "a person reviews each plan"),
+    (ApplyPolicy.AUTO_WITHOUT_DESTROY.value, "apply by itself, unless something would be destroyed"),
+    (ApplyPolicy.AUTO.value, "apply by itself"),
+)
+
+
+def _query() -> dict[str, Any]:
+    given = {name: value for name, value in request.args.items() if value != ""}
+    try:
+        found: dict[str, Any] = TerraformProjectQuery().load(given, unknown=RAISE)
+    except ValidationError as error:
+        raise InvalidInput("These filters cannot be used: correct the address or clear the filters.") from error
+    return found
+
+
+@blueprint.get("/terraform")
+def index() -> str:
+    """List projects by name."""
+    query = _query()
+    page = queries.list_projects(
+        current_actor(),
+        text=query.get("q"),
+        is_active=query.get("is_active", True),
+        page=query["page"],
+        page_size=query["page_size"],
+        after=query.get("after"),
+        sort=query.get("sort"),
+    )
+    counts = queries.count_workspaces(current_actor(), [project.id for project in page.items])
+    return render_template("terraform/projects.html", page=page, counts=counts, default_sort="name")
+
+
+@blueprint.get("/terraform/<uuid:terraform_uuid>")
+def project(terraform_uuid: Any) -> str:
+    """Show one project: its workspaces, who holds their locks, and how a command line is connected."""
+    actor = current_actor()
+    found = queries.get_project(actor, str(terraform_uuid))
+    path = url_for("terraform_backend.state", terraform_uuid=found.uuid, workspace=DEFAULT_WORKSPACE)
+    return render_template(
+        "terraform/project.html",
+        project=found,
+        owner=queries.owner_of(actor, found),
+        workspaces=queries.list_workspaces(actor, found),
+        backend_address=f"{settings().public_url.rstrip('/')}{path}",
+        policies=dict(POLICIES),
+    )
+
+
+def _form_page(found: TerraformProject | None, error: AppError | None = None) -> ResponseReturnValue:
+    errors = {name: list(said) for name, said in error.errors.items()} if error else {}
+    if error and not errors:
+        errors = {"_form": [error.message]}
+    page = render_template(
+        "terraform/project_form.html",
+        project=found,
+        form=request.form.to_dict() if error else {},
+        errors=errors,
+        policies=POLICIES,
+    )
+    return page, error.status if error else 200
+
+
+def _read_form() -> tuple[ProjectInput, int | None]:
+    form = request.form
+    given: dict[str, Any] = {
+        "name": form.get("name", "").strip(),
+        "description": form.get("description", "").strip() or None,
+        "terraform_version": form.get("terraform_version", "").strip(),
+        "apply_policy": form.get("apply_policy", ""),
+        "destroy_protected": form.get("destroy_protected") == "1",
+    }
+    version = form.get("version", "").strip()
+    if version:
+        given["version"] = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else version
+    try:
+        loaded = TerraformProjectEdit().load(given)
+    except ValidationError as error:
+        messages = cast(dict[str, list[str]], error.messages)
+        raise InvalidInput(**{name: str(said[0]) for name, said in messages.items()}) from error
+    seen: int | None = loaded.pop("version", None)
+    return cast(ProjectInput, loaded), seen
+
+
+@blueprint.route("/terraform/new", methods=["GET", "POST"])
+def project_new() -> ResponseReturnValue:
+    """Add a project."""
+    actor = current_actor()
+    require(actor, Permission.TERRAFORM_EDIT)
+    if request.method == "GET":
+        return _form_page(None)
+    try:
+        given, _version = _read_form()
+        made = service.create_project(actor, given)
+    except (InvalidInput, Conflict) as error:
+        return _form_page(None, error)
+    flash(f"The project {made.name} was added. Connect a command line to it next.", "success")
+    return redirect(url_for(".project", terraform_uuid=made.uuid))
+
+
+@blueprint.route("/terraform/<uuid:terraform_uuid>/edit", methods=["GET", "POST"])
+def project_edit(terraform_uuid: Any) -> ResponseReturnValue:
+    """Edit a project."""
+    actor = current_actor()
+    require(actor, Permission.TERRAFORM_EDIT)
+    found = queries.get_project(actor, str(terraform_uuid))
+    if request.method == "GET":
+        return _form_page(found)
+    try:
+        given, version = _read_form()
+        service.update_project(actor, found.uuid, given, version=version)
+    except (InvalidInput, Conflict) as error:
+        return _form_page(found, error)
+    flash(f"The project {found.name} was saved.", "success")
+    return redirect(url_for(".project", terraform_uuid=found.uuid))
+
+
+@blueprint.post("/terraform/<uuid:terraform_uuid>/active")
+def project_active(terraform_uuid: Any) -> ResponseReturnValue:
+    """Take a project out of use, after a question, or back into it."""
+    actor = current_actor()
+    require(actor, Permission.TERRAFORM_EDIT)
+    found = queries.get_project(actor, str(terraform_uuid))
+    is_active = request.form.get("is_active") == "1"
+    if not is_active and request.form.get("confirmed") != "1":
+        return render_template(
+            "confirm.html",
+            title=f"Take {found.name} out of use?",
+            message="Its states stay, and nobody reads or writes them until it is taken back: every command line that "
+            "is connected to it is refused.",
+            expected_name=None,
+            action=url_for(".project_active", terraform_uuid=found.uuid),
+            hidden={"is_active": "0"},
+            action_label="Take it out of use",
+            back_url=url_for(".project", terraform_uuid=found.uuid),
+        )
+    try:
+        service.set_active(actor, found.uuid, is_active=is_active)
+        flash(f"The project {found.name} is {'in use again' if is_active else 'out of use'}.", "success")
+    except Conflict as error:
+        flash(error.message, "error")
+    return redirect(url_for(".project", terraform_uuid=found.uuid))

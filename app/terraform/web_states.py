@@ -1,0 +1,130 @@
+"""Pages of a workspace's state: versions, differences, lock; restore, import, unlock, download."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.core.errors import AppError, Conflict, InvalidInput, Locked
+from app.core.flask_app import current_actor
+from app.core.permissions import Permission, require
+from app.core.runtime import settings
+from app.terraform import queries, state_locks, state_store
+
+blueprint = Blueprint("terraform_states", __name__, template_folder="templates")
+WORKSPACE = "/terraform/<uuid:terraform_uuid>/workspaces/<workspace>"
+
+
+def _number(name: str) -> int | None:
+    text = request.args.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) > 0 else None
+
+
+@blueprint.get(WORKSPACE)
+def state(terraform_uuid: Any, workspace: str) -> str:
+    """Show a workspace: its lock, its versions, and how two of them differ."""
+    actor = current_actor()
+    project = queries.get_project(actor, str(terraform_uuid))
+    found = queries.get_workspace(actor, project, workspace)
+    before, after = _number("before"), _number("after")
+    differences = None
+    if before and after:
+        differences = state_store.compare_versions(actor, project.uuid, workspace, before, after)
+    return render_template(
+        "terraform/state.html",
+        project=project,
+        state=found.state,
+        lock=queries.lock_data(found.lock),
+        page=queries.list_versions(actor, project, workspace, page=_number("page") or 1, after=_number("cursor")),
+        before=before,
+        after=after,
+        differences=differences,
+    )
+
+
+@blueprint.get(f"{WORKSPACE}/versions/<int:version>/download")
+def download(terraform_uuid: Any, workspace: str, version: int) -> Response:
+    """Give a version as terraform wrote it, with what is sensitive in it; leaves an audit entry."""
+    data = state_store.read_version(current_actor(), str(terraform_uuid), workspace, version)
+    response = Response(data, mimetype="application/json")
+    # A workspace's name is letters, digits and . _ - only, so it needs no quoting.
+    response.headers["Content-Disposition"] = f'attachment; filename="{workspace}-{version}.tfstate"'
+    return response
+
+
+@blueprint.post(f"{WORKSPACE}/versions/<int:version>/restore")
+def restore(terraform_uuid: Any, workspace: str, version: int) -> ResponseReturnValue:
+    """Make an older version the newest, after a question."""
+    actor, uuid = current_actor(), str(terraform_uuid)
+    require(actor, Permission.TERRAFORM_STATE_WRITE)
+    back = url_for(".state", terraform_uuid=uuid, workspace=workspace)
+    if request.form.get("confirmed") != "1":
+        return render_template(
+            "confirm.html",
+            title=f"Put version {version} of {workspace} back?",
+            message="Its content becomes a new version, and the present one stays in the list. Nothing in the world "
+            "changes by it: the next plan shows what terraform would do to make both agree.",
+            expected_name=None,
+            action=url_for(".restore", terraform_uuid=uuid, workspace=workspace, version=version),
+            hidden={},
+            action_label="Put it back",
+            back_url=back,
+        )
+    try:
+        made = state_store.restore_version(actor, uuid, workspace, version)
+        flash(f"Version {version} is the newest again, as version {made.version}.", "success")
+    except (Conflict, Locked) as error:
+        flash(error.message, "error")
+    return redirect(back)
+
+
+@blueprint.post(f"{WORKSPACE}/unlock")
+def unlock(terraform_uuid: Any, workspace: str) -> ResponseReturnValue:
+    """Take a lock away, after a question that names its holder."""
+    actor, uuid = current_actor(), str(terraform_uuid)
+    require(actor, Permission.TERRAFORM_STATE_UNLOCK)
+    back = url_for(".state", terraform_uuid=uuid, workspace=workspace)
+    found = queries.get_workspace(actor, queries.get_project(actor, uuid), workspace)
+    lock = queries.lock_data(found.lock)
+    if lock is None:
+        flash("It is not locked any more.", "info")
+        return redirect(back)
+    if request.form.get("confirmed") != "1":
+        return render_template(
+            "confirm.html",
+            title=f"Take the lock of {workspace} from {lock['who']}?",
+            message="Only when nothing is under way there any more: what still works loses its right to store its "
+            "state, and what it made would be known to nobody. This is an alert in the audit log.",
+            expected_name=None,
+            action=url_for(".unlock", terraform_uuid=uuid, workspace=workspace),
+            hidden={},
+            action_label="Unlock",
+            back_url=back,
+        )
+    state_locks.unlock_state(actor, uuid, workspace, None)
+    flash(f"The lock of {lock['who']} was taken away.", "success")
+    return redirect(back)
+
+
+@blueprint.post("/terraform/<uuid:terraform_uuid>/import")
+def import_state(terraform_uuid: Any) -> ResponseReturnValue:
+    """Take over a state file that lived elsewhere."""
+    request.max_content_length = settings().state_max_bytes
+    actor, uuid = current_actor(), str(terraform_uuid)
+    require(actor, Permission.TERRAFORM_STATE_WRITE)
+    workspace, file = request.form.get("workspace", "").strip(), request.files.get("file")
+    try:
+        if file is None or not file.filename:
+            raise InvalidInput("Choose a state file, such as terraform.tfstate.")
+        made = state_store.import_state(actor, uuid, workspace, file.stream.read())
+    except (InvalidInput, Conflict, Locked) as error:
+        flash(_said(error), "error")
+        return redirect(url_for("terraform.project", terraform_uuid=uuid))
+    flash(f"The state was taken over as version {made.version} of {workspace}.", "success")
+    return redirect(url_for(".state", terraform_uuid=uuid, workspace=workspace))
+
+
+def _said(error: AppError) -> str:
+    return " ".join([error.message, *(str(text) for said in error.errors.values() for text in said)])
