@@ -32,7 +32,9 @@ from app.runners.workspace import WorkspaceError
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.02  # a new line is shipped at once when idle, else within 50 ms
+POLL_SECONDS = 0.02  # a new line is shipped at once when idle, ...
+GATHER_SECONDS = 0.04  # ... else within 50 ms: what comes meanwhile goes with it, in one commit
+FEW_RECORDS = 100  # more at once, and there is more to ship than a pause would gather
 HOSTS_NAME = "hosts.json"  # beside the spool: which host's lines belong to which job, for a second shipper
 STOP_SECONDS = 15.0  # grace, kill and census
 LONG_BEGIN_SECONDS = 5.0
@@ -207,8 +209,8 @@ def _carry(port: EnginePort, claim: Claim, started: _Started) -> None:
         if ended and not shipped:
             break
         heart.beat()  # also while the rest is shipped: the lease is still needed
-        if not shipped:
-            time.sleep(POLL_SECONDS)
+        if shipped < FEW_RECORDS and not ended:
+            time.sleep(GATHER_SECONDS if shipped else POLL_SECONDS)
     sink.ship_all()
     sink.close()
     result = handle.result() or _without_word(heart.stopping)
