@@ -116,16 +116,19 @@ def test_a_worker_that_starts_while_the_database_is_away_announces_itself_later(
 ) -> None:
     tried: list[str] = []
 
-    def register(name: str) -> None:
+    def register(name: str, _served: object) -> None:
         tried.append(name)
         if len(tried) < 3:
             raise OSError("no database yet")
 
     def sleep(_seconds: float) -> None:
+        rounds.append(1)
+        assert len(rounds) < 100, "it never came to announce itself"
         if len(tried) >= 3 and sleeps.append(1) is None and len(sleeps) > 2:
             raise _Over
 
     sleeps: list[int] = []
+    rounds: list[int] = []
     monkeypatch.setattr(workers, "register", register)
     monkeypatch.setattr(workers, "beat", lambda _name: None)
     monkeypatch.setattr(tasks.lost_begins, "report_here", lambda: None)
