@@ -59,6 +59,7 @@ def restore(terraform_uuid: Any, workspace: str, version: int) -> ResponseReturn
     """Make an older version the newest, after a question."""
     actor, uuid = current_actor(), str(terraform_uuid)
     require(actor, Permission.TERRAFORM_STATE_WRITE)
+    queries.get_workspace(actor, queries.get_project(actor, uuid), workspace)
     back = url_for(".state", terraform_uuid=uuid, workspace=workspace)
     if request.form.get("confirmed") != "1":
         return render_template(
@@ -114,6 +115,7 @@ def import_state(terraform_uuid: Any) -> ResponseReturnValue:
     request.max_content_length = settings().state_max_bytes
     actor, uuid = current_actor(), str(terraform_uuid)
     require(actor, Permission.TERRAFORM_STATE_WRITE)
+    queries.get_project(actor, uuid)
     workspace, file = request.form.get("workspace", "").strip(), request.files.get("file")
     try:
         if file is None or not file.filename:

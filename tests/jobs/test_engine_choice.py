@@ -51,7 +51,7 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Ids of the runs that somebody was rung for; there is a broker."""
     found: list[int] = []
 
-    def ring(run_id: int) -> bool:
+    def ring(run_id: int, _to: str) -> bool:
         found.append(run_id)
         return True
 

@@ -57,7 +57,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "revision_id", _revision),
     ("/", "sync_uuid", lambda _owner, held: held.sync_uuid),
     ("/", "terraform_uuid", lambda _owner, held: held.terraform_uuid),
-    ("/", "workspace", lambda _owner, _held: "default"),
+    ("/", "workspace", lambda _owner, _held: UNKNOWN_UUID),
     ("/", "version", lambda _owner, _held: 1),
     ("/", "project_uuid", lambda _owner, held: held.project_uuid),
     ("/", "launch_uuid", lambda _owner, held: held.launch_uuid),
