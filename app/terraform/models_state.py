@@ -18,14 +18,6 @@ from app.core.tenancy import TenantOwned
 DEFAULT_WORKSPACE = "default"
 
 
-class StateBackend(StrEnum):
-    """Where a workspace's state is. Only ``platform`` is written here; the others are registered to be read."""
-
-    PLATFORM = "platform"
-    S3 = "s3"
-    LOCAL = "local"
-
-
 class StateSource(StrEnum):
     """Where a state version came from."""
 
@@ -39,8 +31,7 @@ class StateSource(StrEnum):
 class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
     """The state of one workspace of a project: what its newest version says. Serial and lineage are terraform's.
 
-    ``state_file_hash`` is the SHA-256 of the newest version. ``behind_since``: a run that changed things ended without
-    handing over all of its state.
+    ``state_file_hash`` is the SHA-256 of the newest version.
     """
 
     __tablename__ = "terraform_states"
@@ -53,13 +44,6 @@ class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(nullable=False)
     workspace: Mapped[str] = mapped_column(ascii_binary(90), nullable=False)
-    backend: Mapped[StateBackend] = mapped_column(
-        enum_column(StateBackend, "backend"),
-        nullable=False,
-        default=StateBackend.PLATFORM,
-        server_default=StateBackend.PLATFORM.value,
-    )
-    backend_config: Mapped[str | None] = mapped_column(Text)  # encrypted JSON
     resources_count: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
     terraform_version: Mapped[str | None] = mapped_column(String(20))
     state_file_hash: Mapped[str | None] = mapped_column(ascii_binary(64))
@@ -68,7 +52,6 @@ class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
     state_file_id: Mapped[int | None] = mapped_column()  # the newest; no foreign key: versions point here
     state_version: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")  # of the newest one
     last_updated: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    behind_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class TerraformStateFile(TenantOwned, HasUuid, Created, Model):
@@ -90,7 +73,6 @@ class TerraformStateFile(TenantOwned, HasUuid, Created, Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(nullable=False)
     state_id: Mapped[int] = mapped_column(nullable=False)
-    branch_id: Mapped[int | None] = mapped_column()  # no foreign key: SET NULL would take the tenant with it
     version: Mapped[int] = mapped_column(nullable=False)
     terraform_version: Mapped[str] = mapped_column(String(20), nullable=False)
     serial: Mapped[int] = mapped_column(BigInteger, nullable=False)

@@ -10,11 +10,10 @@ from app.core.clock import iso
 from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 from app.terraform import queries
-from app.terraform.models import ApplyPolicy, TerraformProject
+from app.terraform.models import TerraformProject
 from app.terraform.models_state import TerraformStateFile
 from app.terraform.state_document import Difference
 
-POLICIES = {policy.value: policy for policy in ApplyPolicy}
 NUMBER = validate.Range(1, 2**31 - 1)
 
 
@@ -23,15 +22,6 @@ class TerraformProjectFields(Strict):
 
     name = fields.String(validate=validate.Length(1, 200), metadata={"example": "network"})
     description = fields.String(validate=validate.Length(max=10_000), allow_none=True)
-    terraform_version = fields.String(
-        validate=validate.Length(1, 20), metadata={"description": "That its runs use.", "example": "1.11.4"}
-    )
-    apply_policy = fields.Enum(
-        ApplyPolicy,
-        by_value=True,
-        metadata={"description": "What follows a plan by itself; everything but manual is written down."},
-    )
-    destroy_protected = fields.Boolean(metadata={"description": "Refuses to destroy everything."})
 
 
 class TerraformProjectCreate(TerraformProjectFields):
@@ -82,9 +72,6 @@ class TerraformProjectOut(Schema):
     number = fields.Integer()
     name = fields.String()
     description = fields.String(allow_none=True)
-    terraform_version = fields.String()
-    apply_policy = fields.String()
-    destroy_protected = fields.Boolean()
     is_active = fields.Boolean()
     owner_id = fields.Integer()
     created_at = fields.String()
@@ -108,7 +95,6 @@ class WorkspaceOut(Schema):
     """A workspace: what its newest state says."""
 
     workspace = fields.String()
-    backend = fields.String()
     serial = fields.Integer(allow_none=True)
     lineage = fields.String(allow_none=True)
     state_version = fields.Integer(allow_none=True)
@@ -116,7 +102,6 @@ class WorkspaceOut(Schema):
     terraform_version = fields.String(allow_none=True)
     state_file_hash = fields.String(allow_none=True)
     last_updated = fields.String(allow_none=True)
-    behind_since = fields.String(allow_none=True)
     lock = fields.Nested(StateLockOut, allow_none=True)
 
 
@@ -151,9 +136,6 @@ def project_data(project: TerraformProject) -> dict[str, Any]:
         "number": project.id,
         "name": project.name,
         "description": project.description,
-        "terraform_version": project.terraform_version,
-        "apply_policy": project.apply_policy.value,
-        "destroy_protected": project.destroy_protected,
         "is_active": project.is_active,
         "owner_id": project.user_id,
         "created_at": iso(project.created_at),
@@ -167,7 +149,6 @@ def workspace_data(found: queries.Workspace) -> dict[str, Any]:
     state = found.state
     return {
         "workspace": state.workspace,
-        "backend": state.backend.value,
         "serial": state.serial,
         "lineage": state.lineage,
         "state_version": state.state_version or None,
@@ -175,7 +156,6 @@ def workspace_data(found: queries.Workspace) -> dict[str, Any]:
         "terraform_version": state.terraform_version,
         "state_file_hash": state.state_file_hash,
         "last_updated": iso(state.last_updated),
-        "behind_since": iso(state.behind_since),
         "lock": queries.lock_data(found.lock),
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypedDict
 
 from sqlalchemy.exc import IntegrityError
@@ -14,11 +13,10 @@ from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
 from app.core.versioning import check_version
 from app.terraform import queries
-from app.terraform.models import ApplyPolicy, TerraformProject
+from app.terraform.models import TerraformProject
 from app.terraform.trail import project_resource
 
-VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}(-[a-z0-9.]{1,10})?\Z")
-FIELDS = ("name", "description", "terraform_version", "apply_policy", "destroy_protected")
+FIELDS = ("name", "description")
 
 
 class ProjectInput(TypedDict, total=False):
@@ -26,9 +24,6 @@ class ProjectInput(TypedDict, total=False):
 
     name: str
     description: str | None
-    terraform_version: str
-    apply_policy: ApplyPolicy
-    destroy_protected: bool
 
 
 def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
@@ -41,7 +36,7 @@ def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
     wanted = _checked(given)
     project = TerraformProject(tenant_id=actor.tenant_id, user_id=actor.user_id, **wanted)
     _store(actor, project)
-    audit.record(actor, "terraform_project:create", project_resource(project), details=_shown(wanted))
+    audit.record(actor, "terraform_project:create", project_resource(project), details=wanted)
     return project
 
 
@@ -61,10 +56,8 @@ def update_project(actor: Actor, uuid: str, given: ProjectInput, *, version: int
     for name, value in changed.items():
         setattr(project, name, value)
     _store(actor, project)
-    old, new = _shown(before), _shown(changed)
-    audit.record(
-        actor, "terraform_project:update", project_resource(project), details=audit.changes(old, new, sorted(old | new))
-    )
+    details = audit.changes(before, changed, sorted(changed))
+    audit.record(actor, "terraform_project:update", project_resource(project), details=details)
     return project
 
 
@@ -90,13 +83,7 @@ def _checked(given: ProjectInput) -> dict[str, Any]:
         wanted["name"] = wanted["name"].strip()
         if not 1 <= len(wanted["name"]) <= 200:
             raise InvalidInput(name="Give 1 to 200 characters.")
-    if "terraform_version" in wanted and not VERSION.match(wanted["terraform_version"]):
-        raise InvalidInput(terraform_version="Give a whole version such as 1.11.4.")
     return wanted
-
-
-def _shown(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.value if isinstance(value, ApplyPolicy) else value for name, value in values.items()}
 
 
 def _store(actor: Actor, project: TerraformProject) -> None:

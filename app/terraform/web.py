@@ -13,17 +13,12 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.terraform import queries, service
-from app.terraform.models import ApplyPolicy, TerraformProject
+from app.terraform.models import TerraformProject
 from app.terraform.models_state import DEFAULT_WORKSPACE
 from app.terraform.schemas import TerraformProjectEdit, TerraformProjectQuery
 from app.terraform.service import ProjectInput
 
 blueprint = Blueprint("terraform", __name__, template_folder="templates")
-POLICIES = (
-    (ApplyPolicy.MANUAL.value, "a person reviews each plan"),
-    (ApplyPolicy.AUTO_WITHOUT_DESTROY.value, "apply by itself, unless something would be destroyed"),
-    (ApplyPolicy.AUTO.value, "apply by itself"),
-)
 
 
 def _query() -> dict[str, Any]:
@@ -64,7 +59,6 @@ def project(terraform_uuid: Any) -> str:
         owner=queries.owner_of(actor, found),
         workspaces=queries.list_workspaces(actor, found),
         backend_address=f"{settings().public_url.rstrip('/')}{path}",
-        policies=dict(POLICIES),
     )
 
 
@@ -77,7 +71,6 @@ def _form_page(found: TerraformProject | None, error: AppError | None = None) ->
         project=found,
         form=request.form.to_dict() if error else {},
         errors=errors,
-        policies=POLICIES,
     )
     return page, error.status if error else 200
 
@@ -87,9 +80,6 @@ def _read_form() -> tuple[ProjectInput, int | None]:
     given: dict[str, Any] = {
         "name": form.get("name", "").strip(),
         "description": form.get("description", "").strip() or None,
-        "terraform_version": form.get("terraform_version", "").strip(),
-        "apply_policy": form.get("apply_policy", ""),
-        "destroy_protected": form.get("destroy_protected") == "1",
     }
     version = form.get("version", "").strip()
     if version:

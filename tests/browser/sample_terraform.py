@@ -5,10 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from app.terraform.models import ApplyPolicy
 from app.terraform.models_state import StateSource
 from app.terraform.state_document import ChangeKind, Difference
-from app.terraform.web import POLICIES
 from tests.browser.sample_pages import listing, row
 from tests.browser.samples import NOW, XSS, page
 
@@ -18,9 +16,6 @@ PROJECT = row(
     uuid=UUID,
     name="network",
     description=XSS,
-    terraform_version="1.11.4",
-    apply_policy=ApplyPolicy.MANUAL,
-    destroy_protected=True,
     is_active=True,
     version=3,
     created_at=NOW,
@@ -91,7 +86,6 @@ def _project(**changes: Any) -> dict[str, Any]:
             SimpleNamespace(state=STATE, lock=SimpleNamespace(info={"Who": LOCK["who"]})),
         ],
         "backend_address": f"https://millwright.example.org/api/v1/terraform/state/{UUID}/default",
-        "policies": dict(POLICIES),
     }
     return {**found, **changes}
 
@@ -120,7 +114,6 @@ page("terraform/project-form", "terraform/project_form.html")(
         "project": PROJECT,
         "form": {"name": XSS},
         "errors": {"name": ["There is already an active Terraform project named so."]},
-        "policies": POLICIES,
     }
 )
 page("terraform/state", "terraform/state.html")(_state)
