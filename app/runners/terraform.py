@@ -76,7 +76,7 @@ def write_inputs(spec: RunSpec, workspace: Workspace) -> None:
     given = spec.parameters
     binary = Path(str(given["binary"]))
     if not binary.is_absolute() or not os.access(binary, os.X_OK):
-        text = f"This worker has no program {binary}. Correct MILLWRIGHT_TERRAFORM_BINARIES on it, or choose another."
+        text = f"This worker has no program {binary}. Install it there, or choose another one."
         raise WorkspaceError(FailureCode.ENGINE_ERROR, text)
     folder = Path(folder_of(given, workspace))
     if not folder.is_dir():
