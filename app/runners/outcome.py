@@ -6,6 +6,7 @@ A host that has no failed task is not thereby a success: ansible stops a play fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +35,23 @@ STOP_MESSAGES: Mapping[StopReason, str] = {
     StopReason.MEMORY_LIMIT: "The run was stopped at its memory limit.",
     StopReason.PROCESS_LIMIT: "The run was stopped at its limit of processes.",
 }
+
+SSH_ENDED_EARLY = re.compile(r"Data could not be sent to remote host\b.*\bBroken pipe\s*$", re.DOTALL)
+SSH_ENDED_ADVICE = (
+    "ssh ended before it took the task, and ansible does not say why. "
+    "Test the connection of the server: it names the cause."
+)
+
+
+def with_advice(message: str) -> str:
+    """Return the message of a failed result with what to do next where ansible's own words hide the cause.
+
+    ssh that ends before it took the task (a foreign host key, a refused sign-in) says why on its stderr, but ansible
+    reads that only if ssh is gone one millisecond after the pipe broke (``Connection._send_initial_data`` of 2.19).
+    """
+    if SSH_ENDED_EARLY.search(message):
+        return f"{message} {SSH_ENDED_ADVICE}"
+    return message
 
 
 def name_limit(result: RunResult, reason: StopReason, sentence: str) -> RunResult:
@@ -154,7 +172,7 @@ class PlaybookOutcome:
         if status in (TaskStatus.FAILED, TaskStatus.UNREACHABLE):
             code = FailureCode.TASK_FAILED if status is TaskStatus.FAILED else FailureCode.UNREACHABLE
             task, module = self._recorder.clean(event["n"]), self._recorder.clean(event["m"])
-            host.fail(code, self._recorder.clean(event["msg"], 2000), task, module)
+            host.fail(code, with_advice(self._recorder.clean(event["msg"], 2000)), task, module)
             if event.get("all"):
                 self._stopped_for.update(self._batch)
 

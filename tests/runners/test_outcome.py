@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from app.runners.base import FailureCode
+from app.runners.outcome import SSH_ENDED_ADVICE
 from tests.runners.conftest import Runs, local_hosts
 
 FAIL_ON = "ansible.builtin.fail: msg='not on {{ inventory_hostname }}'"
@@ -61,6 +63,19 @@ def test_one_failing_and_one_unreachable_host_leave_the_others_alone(runs: Runs)
     assert ended.states("Last") == {"a": "ok", "c": "ok"}
     assert {record["v"] for record in ended.of("line", h="x")} == {"ERROR"}
     assert ended.result.hosts["a"].counts == {"changed": 1, "skipped": 1, "ok": 1}
+
+
+def test_where_ansible_hides_why_ssh_ended_the_message_says_where_to_ask(runs: Runs, tmp_path: Path) -> None:
+    """ssh that breaks the pipe and is still alive a millisecond later: its reason reaches ansible no more."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\nexec 0<&-\nsleep 1\necho 'Host key verification failed.' >&2\nexit 255\n")
+    ssh.chmod(0o755)
+    host = unreachable("x")
+    host["vars"] |= {"ansible_ssh_executable": str(ssh), "ansible_python_interpreter": "/usr/bin/python3"}
+    ended = runs.run("- {hosts: all, gather_facts: false, tasks: [{command: echo here}]}", hosts=[host])
+    assert ended.codes() == {"x": "unreachable"}
+    message = ended.result.hosts["x"].message
+    assert "Broken pipe" in message and message.endswith(SSH_ENDED_ADVICE), message
 
 
 def test_with_serial_an_unreachable_host_ends_the_run_for_those_behind_it(runs: Runs) -> None:
