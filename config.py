@@ -72,6 +72,15 @@ class Settings(BaseSettings):
     ssh_key_root: Path | None = Field(
         None, description="Folder under which servers' private keys must lie; <data_dir>/ssh_keys by default."
     )
+    terraform_binaries: list[str] = Field(
+        default_factory=list,
+        description="JSON list of programs or folders with terraform or tofu, beside those in PATH; workers offer each.",
+    )
+    terraform_mirror: str | None = Field(None, description="Folder with provider packages that workers install from.")
+    terraform_plugin_cache: bool = Field(True, description="Keep installed providers in the worker's data folder.")
+    internal_url: str | None = Field(
+        None, description="How workers reach the platform for Terraform's states; public_url when not given."
+    )
     engines: dict[str, str] = Field(
         default_factory=dict,
         description="JSON object, engine name -> virtual environment folder; 'default' is the platform's own.",

@@ -42,6 +42,9 @@ MODEL_MODULES = (
     "app.playbooks.models",
     "app.playbooks.models_saved",
     "app.terraform.models",
+    "app.terraform.models_files",
+    "app.terraform.models_executions",
+    "app.terraform.models_variables",
     "app.terraform.models_state",
     "app.tickets.models",
     "app.tickets.models_rules",
@@ -58,6 +61,8 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.playbooks.api_sources",
     "app.playbooks.web_sources",
     "app.terraform.api_backend",
+    "app.terraform.api_executions",
+    "app.terraform.api_files",
     "app.terraform.web_states",
 )
 # Connected at start: they register job kinds and listen to signals.
@@ -66,9 +71,11 @@ SUBSCRIBERS = (
     "app.playbooks.job_kind",
     "app.playbooks.job_kind_adhoc",
     "app.playbooks.job_kind_syntax",
+    "app.terraform.job_kind",
+    "app.terraform.subscribers",
     "app.tickets.subscribers",
 )
-TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks", "app.playbooks.tasks")
+TASK_MODULES = ("app.jobs.tasks", "app.inventory.tasks", "app.playbooks.tasks", "app.terraform.tasks")
 # What each slice sees to at every start, "module:function"; the function takes the tenant's system actor, makes what
 # is missing and leaves the rest alone.
 FIRST_START: tuple[str, ...] = (
@@ -92,6 +99,7 @@ CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("closing of resolved tickets", 300.0, True, "app.tickets.keeping:close_resolved"),
     ("overdue connection tests", 10.0, False, "app.inventory.connection_test:ring_overdue_tests"),
     ("overdue project syncs", 10.0, False, "app.playbooks.sync_work:ring_overdue_syncs"),
+    ("overdue follow-ups of terraform", 5.0, False, "app.terraform.follow_up:ring_overdue"),
     ("clearing away of sessions, tries and idempotency keys", 600.0, False, "app.accounts.pruning:prune_accounts"),
     ("steps of audit verifications", 1.0, False, "app.audit.walks:step_walks"),
     ("audit verifications that are due", 300.0, False, "app.audit.walks:begin_due_walks"),

@@ -7,7 +7,8 @@ CSRF token. Elsewhere only the session cookie counts.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import cast
 
 import flask_login
@@ -17,6 +18,7 @@ from app.accounts import identity, keys, trail
 from app.accounts.identity import Identity, Origin, TenantInactive
 from app.accounts.page_context import init_page_context
 from app.core.actor import Actor
+from app.core.clock import utc_now
 from app.core.db import in_unit_of_work
 from app.core.errors import NotSignedIn
 from app.core.extensions import is_api_path, login_manager
@@ -53,6 +55,8 @@ UNITLESS = (
 )
 # terraform's HTTP backend sends nothing but a name and a password. Nowhere else: a browser would send them by itself.
 BY_BASIC = frozenset({"terraform_backend.state"})
+# prefix -> who holds such a token, for the slices whose runs call back; filled at start. Raises NotSignedIn.
+RUN_TOKENS: dict[str, Callable[[str], Actor]] = {}
 BASIC_ADVICE = "Send a valid API key as the password, with any user name."
 KEY_IN_ADDRESS = "An API key does not belong into an address, where logs keep it. Revoke this one and send the next "
 KEY_HEADER = "as 'Authorization: Bearer <key>'."
@@ -95,11 +99,28 @@ def _from_header() -> Identity | None:
         return None
     if scheme.lower() == "basic" and request.endpoint in BY_BASIC:
         text = _password_of(text)
+        if found := _from_run_token(text):
+            return found
     elif scheme.lower() != "bearer":
         raise NotSignedIn
     found = identity.find_by_key(text.strip(), origin())
     remember_good_key()
     return found
+
+
+def _from_run_token(text: str) -> Identity | None:
+    """Return the run that holds a token, None for anything else; only where BY_BASIC takes passwords."""
+    for prefix, actor_of in RUN_TOKENS.items():
+        if text.startswith(prefix):
+            where = origin()
+            actor = replace(
+                actor_of(text),
+                ip_address=where.ip_address,
+                user_agent=(where.user_agent or "")[: identity.USER_AGENT_LENGTH] or None,
+                request_id=where.request_id,
+            )
+            return Identity(actor, "", False, None, utc_now(), False)
+    return None
 
 
 def _password_of(text: str) -> str:

@@ -42,6 +42,8 @@ class Actor:
     ip_address: str | None = None
     user_agent: str | None = None
     request_id: str | None = field(default=None, compare=False)
+    run_uuid: str | None = None  # of the run that acts
+    bound_to: str | None = None  # the one thing that it may act on; the door that takes such actors checks it
 
     @classmethod
     def system(cls, tenant_id: int, user_id: int | None = None) -> Actor:

@@ -32,8 +32,11 @@ class Permission(StrEnum):
     TICKET_ADMIN = "ticket:admin"  # priority rules and targets of time
     TERRAFORM_VIEW = "terraform:view"
     TERRAFORM_EDIT = "terraform:edit"  # files, variables, credentials, policies: running code on a worker
+    TERRAFORM_PLAN = "terraform:plan"  # initialise, plan, refresh: runs the project's code, changes no resource
+    TERRAFORM_APPLY = "terraform:apply"  # carry a reviewed plan out, or discard it
     TERRAFORM_STATE_READ = "terraform_state:read"  # whole states, with what is sensitive in them
-    TERRAFORM_STATE_WRITE = "terraform_state:write"  # lock, write, restore, import
+    TERRAFORM_STATE_LOCK = "terraform_state:lock"  # take the lock, and give it back
+    TERRAFORM_STATE_WRITE = "terraform_state:write"  # write, restore, import
     TERRAFORM_STATE_UNLOCK = "terraform_state:unlock"  # take somebody else's lock away
     AUDIT_VIEW = "audit:view"
     USER_VIEW = "user:view"
@@ -69,6 +72,8 @@ _OPERATOR = _VIEWER | {
     Permission.JOB_LAUNCH,
     Permission.JOB_CANCEL,
     Permission.SAVED_LAUNCH_EDIT,
+    Permission.TERRAFORM_PLAN,
+    Permission.TERRAFORM_APPLY,
     Permission.TICKET_EDIT,
 }
 _ADMIN = frozenset(Permission) - {Permission.PLATFORM_ADMIN}

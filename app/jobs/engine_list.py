@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,9 @@ from app.jobs.status import WorkerState
 from app.runners.installations import Installation, inspect, own_folder
 
 DEFAULT = "default"
+OWN_KIND = "ansible"
+# kind -> what this machine has of it (name -> what is said of it); filled at start by the slices that have their own.
+FURTHER_KINDS: dict[str, Callable[[], dict[str, Any]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +62,27 @@ def installation(name: str) -> Installation | None:
 
 
 def announcement() -> dict[str, Any]:
-    """Return what this worker says of its engines."""
-    return {name: found.as_json() for name, found in inspect_all().items()}
+    """Return what this worker says of its engines, those of other kinds named as such."""
+    told = {name: found.as_json() for name, found in inspect_all().items()}
+    for kind, announce in FURTHER_KINDS.items():
+        told |= {name: {**said, "kind": kind} for name, said in announce().items()}
+    return told
 
 
 def known_engines(actor: Actor) -> list[EngineRow]:
     """Return the engines that can be chosen, ``default`` first: those of the settings and of online workers."""
     require(actor, Permission.PLAYBOOK_VIEW)
-    versions: dict[str, dict[str, str]] = {name: {} for name in folders()}
+    return announced(OWN_KIND, folders())
+
+
+def announced(kind: str, names: Iterable[str] = ()) -> list[EngineRow]:
+    """Return the engines of a kind: these names, and those of online workers; ``default`` first, then by name."""
+    versions: dict[str, dict[str, str]] = {name: {} for name in names}
     problems: dict[str, dict[str, str]] = {}
     for worker in _online():
         for name, told in (worker.engines or {}).items():
+            if told.get("kind", OWN_KIND) != kind:
+                continue
             versions.setdefault(name, {})
             if "version" in told:
                 versions[name][worker.name] = str(told["version"])
@@ -118,6 +131,6 @@ def missing_because(run: Run) -> str | None:
     ]
     why = f" ({'; '.join(told[:3])})" if told else ""
     return (
-        f"No worker that is online has the engine '{run.engine}'{why}. Add it to MILLWRIGHT_ENGINES of a worker and "
-        "restart it, or cancel and choose another engine for the project."
+        f"No worker that is online has the engine '{run.engine}'{why}. Install it on a worker, name it in the "
+        "worker's settings and restart it, or cancel and choose another engine for the project."
     )

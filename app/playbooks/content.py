@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select
-from sqlalchemy.orm import undefer
+from sqlalchemy import select
 
 from app.core.actor import Actor
 from app.core.db import db
-from app.core.errors import NotFound
 from app.core.tenancy import scoped
 from app.playbooks.models import PlaybookProject, ProjectFile, ProjectRevision
-from app.sources.models import FileContent
-from app.sources.store import SourceFile, StoredFile, check_files, manifest_hash, sha256_hex, store_contents
+from app.sources import revision_files
+from app.sources.store import SourceFile, StoredFile, check_files, manifest_hash, sha256_hex
 
 
 def make_revision(
@@ -49,18 +47,7 @@ def make_revision(
     )
     db.session.add(revision)
     db.session.flush()
-    contents = store_contents(actor, (file.data for file in every.values()))
-    rows = [
-        {
-            "tenant_id": actor.tenant_id,
-            "revision_id": revision.id,
-            "content_id": contents[digests[path]],
-            "path": path,
-            "executable": file.executable,
-        }
-        for path, file in sorted(every.items())
-    ]
-    db.session.execute(insert(ProjectFile), rows)
+    revision_files.store_files(actor, ProjectFile, revision.id, every)
     project.revision_id = revision.id
     db.session.flush()
     return revision
@@ -85,52 +72,17 @@ def find_revision(actor: Actor, project_id: int, whole: str) -> ProjectRevision 
 
 def read_revision(tenant_id: int, revision_id: int) -> Sequence[StoredFile]:
     """Return every file of a revision with its bytes, by path (one query); unchecked, see ``job_kind``."""
-    rows = db.session.execute(
-        select(ProjectFile, FileContent)
-        .join(FileContent, FileContent.id == ProjectFile.content_id)
-        .where(
-            ProjectFile.tenant_id == tenant_id,
-            FileContent.tenant_id == tenant_id,
-            ProjectFile.revision_id == revision_id,
-        )
-        .options(undefer(FileContent.data))
-        .order_by(ProjectFile.path)
-    ).all()
-    return [StoredFile(file.path, content.sha256, file.executable, content.data) for file, content in rows]
+    return revision_files.read_files(ProjectFile, tenant_id, revision_id)
 
 
 def read_file(actor: Actor, revision_id: int, path: str) -> bytes:
     """Return the bytes of one file of a revision; NotFound when it has no such file."""
-    if not path.isascii():  # paths are kept in ASCII, and MySQL refuses to compare others with them
-        raise NotFound(f"The file {path}")
-    data = db.session.scalar(
-        select(FileContent.data)
-        .join(ProjectFile, ProjectFile.content_id == FileContent.id)
-        .where(
-            ProjectFile.tenant_id == actor.tenant_id,
-            FileContent.tenant_id == actor.tenant_id,
-            ProjectFile.revision_id == revision_id,
-            ProjectFile.path == path,
-        )
-    )
-    if data is None:
-        raise NotFound(f"The file {path}")
-    return data
+    return revision_files.read_file(actor, ProjectFile, revision_id, path)
 
 
 def file_sizes(actor: Actor, revision_id: int) -> Sequence[tuple[str, int]]:
     """Return (path, bytes) of every file of a revision, by path."""
-    rows = db.session.execute(
-        select(ProjectFile.path, FileContent.size)
-        .join(FileContent, FileContent.id == ProjectFile.content_id)
-        .where(
-            ProjectFile.tenant_id == actor.tenant_id,
-            FileContent.tenant_id == actor.tenant_id,
-            ProjectFile.revision_id == revision_id,
-        )
-        .order_by(ProjectFile.path)
-    ).all()
-    return [(path, size) for path, size in rows]
+    return revision_files.file_sizes(actor, ProjectFile, revision_id)
 
 
 def file_ids(actor: Actor, revision_id: int) -> dict[str, tuple[int, bool]]:

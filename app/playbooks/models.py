@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import BigInteger, Computed, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.column_types import BigIntPK, JsonValue, LongText, UTCDateTime, ascii_binary, enum_column
+from app.core.column_types import JsonValue, LongText, UTCDateTime, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Created, Timestamped
 from app.core.table import HasUuid, table_args, tenant_key
 from app.core.tenancy import TenantOwned
 from app.core.versioning import Versioned
 from app.sources.models import CredentialKind
+from app.sources.revision_files import RevisionFile
 
 
 class ProjectSource(StrEnum):
@@ -158,8 +159,8 @@ class ProjectSync(TenantOwned, HasUuid, Created, Model):
     )
 
 
-class ProjectFile(TenantOwned, Model):
-    """One file of one revision: its path inside the project (POSIX, relative) and its content."""
+class ProjectFile(RevisionFile, Model):
+    """One file of one revision."""
 
     __tablename__ = "project_files"
     __table_args__ = table_args(
@@ -168,12 +169,6 @@ class ProjectFile(TenantOwned, Model):
         tenant_key("revision_id", "project_revisions", ondelete="CASCADE"),
         tenant_key("content_id", "playbook_contents"),
     )
-
-    id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
-    revision_id: Mapped[int] = mapped_column(nullable=False)
-    content_id: Mapped[int] = mapped_column(nullable=False)
-    path: Mapped[str] = mapped_column(ascii_binary(500), nullable=False)
-    executable: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
 
 
 class Playbook(TenantOwned, Versioned, Timestamped, Model):

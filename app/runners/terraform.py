@@ -35,14 +35,16 @@ once). What lives after the grace is killed, with everything that it started.
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,7 @@ ERRORED_STATE = "errored.tfstate"  # written beside the configuration when the b
 MAX_CAPTURE = 268_435_456  # of one command's data, e.g. a plan as JSON
 _EXEC_CHILD = Path(__file__).with_name("exec_child.py")
 _BACKEND = 'terraform {\n  backend "http" {}\n}\n'
+_CACHE_PAUSE = 0.2  # seconds between two looks at the plugin cache's lock
 _TAIL_SECONDS = 2.0  # after terraform has ended, for what is still in the pipe; a stray child may hold it open
 
 
@@ -173,7 +176,8 @@ def run(job: EngineJob) -> int | None:
             if job.stopping():
                 return None
             channel.send(e="step", n=step.name, c=step.capture)
-            code = _run_step(job, step, folder, channel)
+            with _alone_in_cache(job, step):
+                code = _run_step(job, step, folder, channel)
             good = code in step.good
             channel.send(e="end", n=step.name, rc=code, ok=good, opt=step.is_optional)
             if not good and not step.is_optional:
@@ -184,6 +188,24 @@ def run(job: EngineJob) -> int | None:
         if job.parameters["operation"] == "plan" and not code:
             channel.send(e="file", n="plan", path=str(job.workspace.inputs / PLAN_NAME))
         return code
+
+
+@contextmanager
+def _alone_in_cache(job: EngineJob, step: Step) -> Iterator[None]:
+    """Hold the plugin cache while providers are installed: terraform does not promise that two may do so at once."""
+    if step.name != "init" or not job.parameters.get("plugin_cache"):
+        yield
+        return
+    folder = Path(str(job.parameters["plugin_cache"]))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / ".lock").open("w") as file:
+        while not job.stopping():
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_CACHE_PAUSE)
+        yield
 
 
 class _Channel:

@@ -18,7 +18,7 @@ from app.runners.base import FailureCode, HostResult, RunResult, StopReason, Tas
 from app.runners.outcome import STOP_CODES, STOP_MESSAGES
 from app.runners.recorder import Recorder
 from app.runners.sealed import seal
-from app.runners.terraform_plan import redact_plan, summarize
+from app.runners.terraform_plan import plan_base, redact_plan, summarize
 
 HOST = "terraform"  # the one job of the run
 _LEVELS = {"error": "ERROR", "warn": "WARNING", "debug": "DEBUG", "trace": "DEBUG"}
@@ -178,6 +178,8 @@ class TerraformOutcome:
         if name == "state":
             self._salvaged = True
             self._text(SALVAGED, "WARNING")
+        elif name == "plan":
+            self._recorder.artifact("plan_base", json.dumps(plan_base(data)).encode())
         self._recorder.artifact(name, seal(self._key, name, data))
 
     # --- the end

@@ -8,6 +8,9 @@ removed by name, the configuration with its defaults not kept at all.
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -63,6 +66,19 @@ def _changes(found: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
 def _is_declared_sensitive(plan: Mapping[str, Any], name: str) -> bool:
     root = (plan.get("configuration") or {}).get("root_module") or {}
     return bool(((root.get("variables") or {}).get(name) or {}).get("sensitive"))
+
+
+def plan_base(plan_file: bytes) -> dict[str, Any]:
+    """Return serial and lineage (None each when there was none) of the state that a plan file was made from.
+
+    The file is a zip, its member ``tfstate`` the state that planning began with (``internal/plans/planfile``).
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(plan_file)) as archive, archive.open("tfstate") as member:
+            state = json.load(member)
+    except (KeyError, ValueError, zipfile.BadZipFile):
+        return {"serial": None, "lineage": None}
+    return {"serial": state.get("serial") or None, "lineage": state.get("lineage") or None}
 
 
 def kind_of(actions: Sequence[str]) -> str:

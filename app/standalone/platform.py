@@ -101,7 +101,7 @@ def web_command(host: str, port: int) -> list[str]:
 
 def worker_command(name: str) -> list[str]:
     """Return the Celery worker's command line; ``name`` tells workers of one machine apart."""
-    words = ["-m", "celery", "-A", "celery_worker", "worker", "--queues", "runs", "--hostname", f"{name}@%h"]
+    words = ["-m", "celery", "-A", "celery_worker", "worker", "--queues", "runs,terraform", "--hostname", f"{name}@%h"]
     # Workers never talk to each other: the database is the truth.
     return [sys.executable, *words, "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
 

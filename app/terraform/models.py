@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from sqlalchemy import Computed, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.column_types import enum_column
 from app.core.db import Model
 from app.core.db_time import Timestamped
 from app.core.table import HasUuid, table_args
@@ -12,8 +15,27 @@ from app.core.tenancy import TenantOwned
 from app.core.versioning import Versioned
 
 
+class Binary(StrEnum):
+    """Which program carries a project's executions out."""
+
+    TERRAFORM = "terraform"
+    TOFU = "tofu"
+
+
+class ApplyPolicy(StrEnum):
+    """What happens with a plan that has changes."""
+
+    MANUAL = "manual"  # somebody reads it and applies it
+    AUTO_WITHOUT_DESTROY = "auto_without_destroy"  # applied by itself unless it destroys or replaces something
+    AUTO = "auto"
+
+
 class TerraformProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
-    """A configuration with its workspaces. ``user_id`` owns it; others act by role."""
+    """A configuration with its workspaces. ``user_id`` owns it; others act by role.
+
+    ``revision_id`` are the files in force, ``working_directory`` the folder in them that holds the configuration
+    (empty: all of it). ``terraform_version`` is the version of ``program`` that executions need.
+    """
 
     __tablename__ = "terraform_projects"
     __table_args__ = table_args(
@@ -31,3 +53,20 @@ class TerraformProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     active_name: Mapped[str | None] = mapped_column(
         String(200), Computed("CASE WHEN is_active = 1 THEN name END", persisted=True)
     )
+    program: Mapped[Binary] = mapped_column(
+        enum_column(Binary, "program"),
+        nullable=False,
+        default=Binary.TERRAFORM,
+        server_default=Binary.TERRAFORM.value,
+    )
+    terraform_version: Mapped[str] = mapped_column(String(20), nullable=False, default="1.6.0", server_default="1.6.0")
+    working_directory: Mapped[str] = mapped_column(String(255), nullable=False, default="", server_default="")
+    apply_policy: Mapped[ApplyPolicy] = mapped_column(
+        enum_column(ApplyPolicy, "apply_policy"),
+        nullable=False,
+        default=ApplyPolicy.MANUAL,
+        server_default=ApplyPolicy.MANUAL.value,
+    )
+    is_destroy_protected: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
+    timeout_seconds: Mapped[int | None] = mapped_column()
+    revision_id: Mapped[int | None] = mapped_column()  # no foreign key: revisions point here

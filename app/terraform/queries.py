@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import undefer
 
 from app.accounts.models import User
 from app.core.actor import Actor
@@ -19,6 +20,7 @@ from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.terraform.models import TerraformProject
 from app.terraform.models_state import TerraformState, TerraformStateFile, TerraformStateLock
+from app.terraform.models_variables import TerraformVariable
 
 SORT = SortKeys("name", {"name": TerraformProject.name, "created": TerraformProject.id})
 MOST_WORKSPACES = 500  # of one project that are listed
@@ -36,6 +38,15 @@ def get_project(actor: Actor, uuid: str) -> TerraformProject:
     """Return a project, active or not; raises NotFound."""
     require(actor, Permission.TERRAFORM_VIEW)
     found = db.session.scalar(scoped(actor, TerraformProject).where(TerraformProject.uuid == uuid))
+    if found is None:
+        raise NotFound("This Terraform project")
+    return found
+
+
+def project_by_id(actor: Actor, project_id: int) -> TerraformProject:
+    """Return a project by its number, active or not; raises NotFound."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    found = db.session.scalar(scoped(actor, TerraformProject).where(TerraformProject.id == project_id))
     if found is None:
         raise NotFound("This Terraform project")
     return found
@@ -148,3 +159,30 @@ def lock_data(lock: TerraformStateLock | None) -> Mapping[str, Any] | None:
         "acquired_at": lock.acquired_at,
         "run_uuid": lock.run_uuid,
     }
+
+
+def list_variables(actor: Actor, project: TerraformProject) -> Sequence[TerraformVariable]:
+    """Return the values of a project's variables by name; secret ones without their value."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    return db.session.scalars(
+        scoped(actor, TerraformVariable)
+        .where(TerraformVariable.project_id == project.id)
+        .order_by(TerraformVariable.name)
+    ).all()
+
+
+def count_variables(actor: Actor, project: TerraformProject) -> int:
+    """Return how many variables of a project have a value."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    statement = scoped(actor, TerraformVariable).where(TerraformVariable.project_id == project.id)
+    return db.session.scalar(select(func.count()).select_from(statement.subquery())) or 0
+
+
+def variables_with_secrets(tenant_id: int, project_id: int) -> Sequence[TerraformVariable]:
+    """Return a project's variables with their encrypted values, for building a run."""
+    return db.session.scalars(
+        select(TerraformVariable)
+        .where(TerraformVariable.tenant_id == tenant_id, TerraformVariable.project_id == project_id)
+        .options(undefer(TerraformVariable.secret_value))
+        .order_by(TerraformVariable.name)
+    ).all()

@@ -10,7 +10,7 @@ from app.core.clock import iso
 from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 from app.terraform import queries
-from app.terraform.models import TerraformProject
+from app.terraform.models import ApplyPolicy, Binary, TerraformProject
 from app.terraform.models_state import TerraformStateFile
 from app.terraform.state_document import Difference
 
@@ -22,6 +22,19 @@ class TerraformProjectFields(Strict):
 
     name = fields.String(validate=validate.Length(1, 200), metadata={"example": "network"})
     description = fields.String(validate=validate.Length(max=10_000), allow_none=True)
+    program = fields.Enum(Binary, by_value=True)
+    terraform_version = fields.String(
+        validate=validate.Length(1, 20),
+        metadata={"example": "1.11.4", "description": "Of the program; default: the newest that a worker has."},
+    )
+    working_directory = fields.String(
+        validate=validate.Length(max=255), metadata={"description": "Folder that holds the configuration; empty: all."}
+    )
+    apply_policy = fields.Enum(
+        ApplyPolicy, by_value=True, metadata={"description": "Whether plans are applied by themselves."}
+    )
+    is_destroy_protected = fields.Boolean(metadata={"description": "Nothing may be destroyed or replaced."})
+    timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 10_000_000))
 
 
 class TerraformProjectCreate(TerraformProjectFields):
@@ -72,6 +85,13 @@ class TerraformProjectOut(Schema):
     number = fields.Integer()
     name = fields.String()
     description = fields.String(allow_none=True)
+    program = fields.String()
+    terraform_version = fields.String()
+    working_directory = fields.String()
+    apply_policy = fields.String()
+    is_destroy_protected = fields.Boolean()
+    timeout_seconds = fields.Integer(allow_none=True)
+    has_files = fields.Boolean()
     is_active = fields.Boolean()
     owner_id = fields.Integer()
     created_at = fields.String()
@@ -136,6 +156,13 @@ def project_data(project: TerraformProject) -> dict[str, Any]:
         "number": project.id,
         "name": project.name,
         "description": project.description,
+        "program": project.program.value,
+        "terraform_version": project.terraform_version,
+        "working_directory": project.working_directory,
+        "apply_policy": project.apply_policy.value,
+        "is_destroy_protected": project.is_destroy_protected,
+        "timeout_seconds": project.timeout_seconds,
+        "has_files": project.revision_id is not None,
         "is_active": project.is_active,
         "owner_id": project.user_id,
         "created_at": iso(project.created_at),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypedDict
 
 from sqlalchemy.exc import IntegrityError
@@ -11,12 +12,24 @@ from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import Conflict, InvalidInput
 from app.core.permissions import Permission, require
+from app.core.runtime import settings
 from app.core.versioning import check_version
-from app.terraform import queries
-from app.terraform.models import TerraformProject
+from app.sources.paths import is_storable
+from app.terraform import binaries, queries
+from app.terraform.models import ApplyPolicy, Binary, TerraformProject
 from app.terraform.trail import project_resource
 
-FIELDS = ("name", "description")
+FIELDS = (
+    "name",
+    "description",
+    "program",
+    "terraform_version",
+    "working_directory",
+    "apply_policy",
+    "is_destroy_protected",
+    "timeout_seconds",
+)
+_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,4}(-[0-9A-Za-z.]{1,8})?\Z")
 
 
 class ProjectInput(TypedDict, total=False):
@@ -24,6 +37,12 @@ class ProjectInput(TypedDict, total=False):
 
     name: str
     description: str | None
+    program: Binary
+    terraform_version: str
+    working_directory: str
+    apply_policy: ApplyPolicy
+    is_destroy_protected: bool
+    timeout_seconds: int | None
 
 
 def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
@@ -34,6 +53,9 @@ def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
     if not given.get("name"):
         raise InvalidInput(name="This is needed.")
     wanted = _checked(given)
+    if "terraform_version" not in wanted:  # the newest that somebody has; else the column's default
+        versions = binaries.installed_versions(actor)[wanted.get("program", Binary.TERRAFORM)]
+        wanted |= {"terraform_version": versions[0]} if versions else {}
     project = TerraformProject(tenant_id=actor.tenant_id, user_id=actor.user_id, **wanted)
     _store(actor, project)
     audit.record(actor, "terraform_project:create", project_resource(project), details=wanted)
@@ -83,6 +105,16 @@ def _checked(given: ProjectInput) -> dict[str, Any]:
         wanted["name"] = wanted["name"].strip()
         if not 1 <= len(wanted["name"]) <= 200:
             raise InvalidInput(name="Give 1 to 200 characters.")
+    if not _VERSION.match(wanted.get("terraform_version", "1.6.0")):
+        raise InvalidInput(terraform_version="Give a version such as 1.11.4.")
+    if folder := wanted.get("working_directory", "").strip("/"):
+        if len(folder) > 255 or not is_storable(folder):
+            raise InvalidInput(working_directory="Give the path of a folder inside the project, such as live/network.")
+        wanted["working_directory"] = folder
+    longest = settings().job_timeout_limit_seconds
+    seconds = wanted.get("timeout_seconds")
+    if seconds is not None and not 5 <= seconds <= longest:
+        raise InvalidInput(timeout_seconds=f"Between 5 and {longest} seconds.")
     return wanted
 
 

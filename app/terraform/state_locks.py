@@ -82,7 +82,7 @@ def lock_state(
     actor: Actor, project_uuid: str, workspace: str, info: Mapping[str, Any], *, run_uuid: str | None = None
 ) -> None:
     """Take a state's lock; asking again with the same id is fine. Raises StateLocked with the holder."""
-    require(actor, Permission.TERRAFORM_STATE_WRITE)
+    require(actor, Permission.TERRAFORM_STATE_LOCK)
     head = made_head(actor, active_project(actor, project_uuid), check_workspace(workspace))
     kept = _checked_info(actor, info)
     lock = lock_of(head)
@@ -125,7 +125,7 @@ def unlock_state(actor: Actor, project_uuid: str, workspace: str, lock_id: str |
 
     No lock is fine. Raises StateLocked when it is another's.
     """
-    require(actor, Permission.TERRAFORM_STATE_WRITE if lock_id else Permission.TERRAFORM_STATE_UNLOCK)
+    require(actor, Permission.TERRAFORM_STATE_LOCK if lock_id else Permission.TERRAFORM_STATE_UNLOCK)
     head = find_head(actor, active_project(actor, project_uuid), check_workspace(workspace), for_update=True)
     lock = None if head is None else lock_of(head)
     if head is None or lock is None:

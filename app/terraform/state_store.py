@@ -17,7 +17,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.permissions import Permission, require
 from app.core.table import new_uuid
 from app.core.tenancy import scoped
-from app.terraform import state_bytes
+from app.terraform import plan_binding, state_bytes
 from app.terraform.models_state import StateSource, TerraformState, TerraformStateFile
 from app.terraform.state_document import Difference, StateDocument, compare, parse_state
 from app.terraform.state_heads import active_project, check_workspace, find_head, made_head
@@ -156,6 +156,7 @@ def _keep(
     head.resources_count, head.terraform_version = file.resources_count, file.terraform_version
     head.state_file_hash, head.last_updated = file.sha256, database_now()
     db.session.flush()
+    plan_binding.void_plans(head.tenant_id, head.project_id, plan_binding.STATE_MOVED, workspace=head.workspace)
     audit.record(
         actor,
         "terraform_state:write",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.audit.resource import Resource
 from app.terraform.models import TerraformProject
+from app.terraform.models_executions import TerraformExecution
 from app.terraform.models_state import TerraformState
 
 
@@ -15,3 +16,8 @@ def project_resource(project: TerraformProject) -> Resource:
 def state_resource(head: TerraformState) -> Resource:
     """Return how the audit log names a state."""
     return Resource("terraform_state", head.id, head.uuid)
+
+
+def execution_resource(execution: TerraformExecution) -> Resource:
+    """Return how the audit log names an execution."""
+    return Resource("terraform_execution", execution.id, execution.uuid)

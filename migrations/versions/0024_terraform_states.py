@@ -21,6 +21,18 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default="1", nullable=False),
+        sa.Column("program", portable.enum("program", "terraform", "tofu"), server_default="terraform", nullable=False),
+        sa.Column("terraform_version", sa.String(length=20), server_default="1.6.0", nullable=False),
+        sa.Column("working_directory", sa.String(length=255), server_default="", nullable=False),
+        sa.Column(
+            "apply_policy",
+            portable.enum("apply_policy", "manual", "auto_without_destroy", "auto"),
+            server_default="manual",
+            nullable=False,
+        ),
+        sa.Column("is_destroy_protected", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("timeout_seconds", sa.Integer(), nullable=True),
+        sa.Column("revision_id", sa.Integer(), nullable=True),
         sa.Column(
             "active_name",
             sa.String(length=200),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.core.actor import Role
+from app.runners.terraform_binaries import find_binaries
+from config import Settings
 from tests import factories
 from tests.factories import PersonMade, bearer
+from tests.terraform.house import Workshop, served
 
 LINEAGE = "6a1f3ff0-0000-4000-8000-000000000001"
 
@@ -96,3 +99,22 @@ def as_other(app: Flask, admin: PersonMade, backend: Backend) -> Callable[..., B
         return Backend(app, key, backend.project)
 
     return make
+
+
+@pytest.fixture
+def workshop(app_context: Flask, settings: Settings, backend: Backend, installed_version: str) -> Iterator[Workshop]:
+    """The project with files in it, whose executions are carried by this process with the real terraform."""
+    with served(app_context, settings) as told:
+        made = Workshop(app_context, told, backend.key, backend.project)
+        made.of_project("PATCH", json={"terraform_version": installed_version})
+        made.write()
+        yield made
+
+
+@pytest.fixture
+def installed_version() -> str:
+    """The version of this machine's terraform; a machine without one skips."""
+    found = [binary for binary in find_binaries() if binary.program == "terraform"]
+    if not found:
+        pytest.skip("no terraform on this machine")
+    return found[0].version

@@ -1,0 +1,54 @@
+"""Tables of a project's files: revisions, and the files of each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.column_types import ascii_binary, enum_column
+from app.core.db import Model
+from app.core.db_time import Created
+from app.core.table import HasUuid, table_args, tenant_key
+from app.core.tenancy import TenantOwned
+from app.sources.revision_files import RevisionFile
+
+
+class RevisionSource(StrEnum):
+    """What made a revision."""
+
+    UPLOAD = "upload"
+    EDITOR = "editor"
+
+
+class TerraformRevision(TenantOwned, HasUuid, Created, Model):
+    """One state of a project's files; never changed. ``manifest_hash`` covers path, mode and content of every file."""
+
+    __tablename__ = "terraform_revisions"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "id"),
+        Index(None, "tenant_id", "project_id", "id"),
+        tenant_key("project_id", "terraform_projects", ondelete="CASCADE"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(nullable=False)
+    source: Mapped[RevisionSource] = mapped_column(enum_column(RevisionSource, "source"), nullable=False)
+    manifest_hash: Mapped[str] = mapped_column(ascii_binary(64), nullable=False)
+    file_count: Mapped[int] = mapped_column(nullable=False)
+    total_bytes: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    note: Mapped[str | None] = mapped_column(String(500))
+    created_by: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), nullable=False)
+
+
+class TerraformFile(RevisionFile, Model):
+    """One file of one revision."""
+
+    __tablename__ = "terraform_files"
+    __table_args__ = table_args(
+        UniqueConstraint("tenant_id", "revision_id", "path"),
+        Index(None, "tenant_id", "content_id"),
+        tenant_key("revision_id", "terraform_revisions", ondelete="CASCADE"),
+        tenant_key("content_id", "playbook_contents"),
+    )

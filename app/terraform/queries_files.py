@@ -1,0 +1,57 @@
+"""Reads of a project's files and revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.errors import NotFound
+from app.core.pagination import Page, paginate
+from app.core.permissions import Permission, require
+from app.core.tenancy import scoped
+from app.sources import revision_files
+from app.terraform.models import TerraformProject
+from app.terraform.models_files import TerraformFile, TerraformRevision
+
+
+def current_revision(actor: Actor, project: TerraformProject) -> TerraformRevision | None:
+    """Return the revision in force, None before the first files."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    if project.revision_id is None:
+        return None
+    return db.session.scalar(scoped(actor, TerraformRevision).where(TerraformRevision.id == project.revision_id))
+
+
+def get_revision(actor: Actor, project: TerraformProject, uuid: str) -> TerraformRevision:
+    """Return a revision of a project; raises NotFound."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    found = db.session.scalar(
+        scoped(actor, TerraformRevision).where(
+            TerraformRevision.project_id == project.id, TerraformRevision.uuid == uuid
+        )
+    )
+    if found is None:
+        raise NotFound("This revision")
+    return found
+
+
+def list_revisions(
+    actor: Actor, project: TerraformProject, *, page: int = 1, page_size: int = 50, after: int | None = None
+) -> Page[TerraformRevision]:
+    """Return a project's revisions, the newest first."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    statement = scoped(actor, TerraformRevision).where(TerraformRevision.project_id == project.id)
+    return paginate(statement, TerraformRevision.id, page=page, page_size=page_size, after=after)
+
+
+def list_files(actor: Actor, revision: TerraformRevision | None) -> Sequence[tuple[str, int]]:
+    """Return (path, bytes) of the files of a revision, by path."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    return [] if revision is None else revision_files.file_sizes(actor, TerraformFile, revision.id)
+
+
+def read_file(actor: Actor, revision: TerraformRevision, path: str) -> bytes:
+    """Return the bytes of one file of a revision; raises NotFound."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    return revision_files.read_file(actor, TerraformFile, revision.id, path)

@@ -1,0 +1,63 @@
+"""A state that terraform could not hand over: kept as the newest version, or said to be lying in the way of nobody."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete
+
+from app.audit import service as audit
+from app.core.actor import Actor
+from app.core.db import db
+from app.core.errors import AppError
+from app.terraform import state_store
+from app.terraform.models_executions import TerraformExecution
+from app.terraform.models_state import StateSource, TerraformStateLock
+from app.terraform.state_heads import active_project, find_head
+from app.terraform.state_locks import lock_of
+from app.terraform.trail import execution_resource
+
+
+def keep_salvaged(system: Actor, project_uuid: str, execution: TerraformExecution, data: bytes) -> bool:
+    """Store what a run left in ``errored.tfstate`` and give back the lock that it still holds; False when refused.
+
+    The state store's own rules hold: of this lineage, newer than what there is, no lock of another. A refusal leaves
+    everything as it is and is an entry of the audit log.
+    """
+    head = find_head(system, active_project(system, project_uuid), execution.workspace, for_update=True)
+    lock = None if head is None else lock_of(head)
+    held = lock if lock is not None and lock.run_uuid == execution.run_uuid else None
+    try:
+        with audit.savepoint():
+            file = state_store.write_state(
+                system,
+                project_uuid,
+                execution.workspace,
+                data,
+                lock_id=held.lock_id if held else None,
+                source=StateSource.SALVAGE,
+                run_uuid=execution.run_uuid,
+            )
+    except AppError as error:
+        audit.record(
+            system,
+            "terraform_state:salvage",
+            execution_resource(execution),
+            action="ALERT",
+            details={"workspace": execution.workspace, "refused": error.message},
+            outcome="failed",
+        )
+        return False
+    if held is not None:
+        db.session.execute(
+            delete(TerraformStateLock).where(
+                TerraformStateLock.tenant_id == held.tenant_id, TerraformStateLock.id == held.id
+            ),
+            execution_options={"synchronize_session": False},
+        )
+    audit.record(
+        system,
+        "terraform_state:salvage",
+        execution_resource(execution),
+        action="UPDATE",
+        details={"workspace": execution.workspace, "version": file.version, "serial": file.serial},
+    )
+    return True

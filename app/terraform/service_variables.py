@@ -1,0 +1,169 @@
+"""Commands on the values of a project's input variables; sensitive ones are written and never read back."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, TypedDict
+
+from sqlalchemy.exc import IntegrityError
+
+from app.audit import service as audit
+from app.core.actor import Actor
+from app.core.crypto import Keyring
+from app.core.db import db
+from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.permissions import Permission, require
+from app.core.runtime import settings
+from app.core.table import new_uuid
+from app.core.tenancy import scoped
+from app.core.versioning import check_version
+from app.terraform import queries
+from app.terraform.models import TerraformProject
+from app.terraform.models_variables import TerraformVariable
+from app.terraform.trail import project_resource
+
+MAX_VALUE_BYTES = 65_536
+MAX_VARIABLES = 1000  # of a project
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,199}\Z")  # terraform's identifiers, as far as they are ASCII
+_HIDDEN = "(sensitive value)"
+
+
+class VariableInput(TypedDict, total=False):
+    """What people set on a variable. ``value`` is JSON data."""
+
+    name: str
+    description: str | None
+    value: Any
+    sensitive: bool
+
+
+def add_variable(actor: Actor, project_uuid: str, given: VariableInput) -> TerraformVariable:
+    """Add a value. Raises InvalidInput by field, NotFound, Conflict for a name that is there."""
+    require(actor, Permission.TERRAFORM_EDIT)
+    project = queries.get_project(actor, project_uuid)
+    name = given.get("name", "")
+    if not _NAME.match(name):
+        raise InvalidInput(name="Give the variable's name as the configuration declares it.")
+    if "value" not in given:
+        raise InvalidInput(value="This is needed.")
+    if queries.count_variables(actor, project) >= MAX_VARIABLES:
+        raise Conflict(f"A project has at most {MAX_VARIABLES} variables here.")
+    made = TerraformVariable(
+        tenant_id=actor.tenant_id,
+        uuid=new_uuid(),
+        project_id=project.id,
+        name=name,
+        sensitive=bool(given.get("sensitive")),
+    )
+    made.description = given.get("description") or None
+    _set_value(made, given["value"])
+    try:
+        with db.session.begin_nested():
+            db.session.add(made)
+    except IntegrityError:
+        raise Conflict(f"This project has a value for {name} already. Change that one.", error="name_taken") from None
+    db.session.refresh(made)
+    _record(actor, project, made, "create", {"value": _shown(made)})
+    return made
+
+
+def change_variable(
+    actor: Actor, project_uuid: str, variable_uuid: str, given: VariableInput, *, version: int | None = None
+) -> TerraformVariable:
+    """Change the given fields. A sensitive value may be replaced, never shown: making it plain needs a new one.
+
+    Raises InvalidInput by field, NotFound, VersionConflict.
+    """
+    require(actor, Permission.TERRAFORM_EDIT)
+    project = queries.get_project(actor, project_uuid)
+    found = get_variable(actor, project, variable_uuid)
+    check_version(found, version)
+    if given.get("name", found.name) != found.name:
+        raise InvalidInput(name="A variable keeps its name. Add another one and remove this.")
+    sensitive = bool(given.get("sensitive", found.sensitive))
+    before = _shown(found)
+    if found.sensitive and not sensitive and "value" not in given:
+        raise InvalidInput(value="The stored value stays secret. Give the value that is to be shown from now on.")
+    if "description" in given:
+        found.description = given["description"] or None
+    value = given.get("value", found.value)
+    if "value" in given or sensitive != found.sensitive:
+        found.sensitive = sensitive
+        _set_value(found, value)
+    db.session.flush()
+    db.session.refresh(found)
+    _record(actor, project, found, "update", {"value": [before, _shown(found)]})
+    return found
+
+
+def remove_variable(actor: Actor, project_uuid: str, variable_uuid: str) -> None:
+    """Take a value away. Raises NotFound."""
+    require(actor, Permission.TERRAFORM_EDIT)
+    project = queries.get_project(actor, project_uuid)
+    found = get_variable(actor, project, variable_uuid)
+    _record(actor, project, found, "delete", {"value": _shown(found)})
+    db.session.delete(found)
+    db.session.flush()
+
+
+def get_variable(actor: Actor, project: TerraformProject, uuid: str) -> TerraformVariable:
+    """Return a variable of a project; raises NotFound."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    found = db.session.scalar(
+        scoped(actor, TerraformVariable).where(
+            TerraformVariable.project_id == project.id, TerraformVariable.uuid == uuid
+        )
+    )
+    if found is None:
+        raise NotFound("This variable")
+    return found
+
+
+def _shown(variable: TerraformVariable) -> Any:
+    return _HIDDEN if variable.sensitive else variable.value
+
+
+def _context(variable: TerraformVariable) -> str:
+    return f"terraform_variables|secret_value|{variable.uuid}|{variable.tenant_id}"
+
+
+def _set_value(variable: TerraformVariable, value: Any) -> None:
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        raise InvalidInput(value="This is no value that JSON can carry.") from None
+    if len(text.encode()) > MAX_VALUE_BYTES:
+        raise InvalidInput(value=f"A value may have {MAX_VALUE_BYTES // 1024} KiB.")
+    if value is None:
+        raise InvalidInput(value="A variable without a value is one that is not set: remove it instead.")
+    if variable.sensitive:
+        keyring = Keyring(settings().master_key.get_secret_value())
+        variable.value, variable.secret_value = None, keyring.encrypt(_context(variable), text)
+    else:
+        variable.value, variable.secret_value = value, None
+
+
+def _record(actor: Actor, project: TerraformProject, variable: TerraformVariable, verb: str, details: Any) -> None:
+    audit.record(
+        actor,
+        f"terraform_variable:{verb}",
+        project_resource(project),
+        details={"project": project.name, "name": variable.name, **details},
+    )
+
+
+def values_of_run(tenant_id: int, project_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the plain and the secret values of a project by name, opened, for a worker only.
+
+    Raises DecryptionError.
+    """
+    keyring = Keyring(settings().master_key.get_secret_value())
+    plain: dict[str, Any] = {}
+    secret: dict[str, Any] = {}
+    for variable in queries.variables_with_secrets(tenant_id, project_id):
+        if variable.sensitive:
+            secret[variable.name] = json.loads(keyring.decrypt(_context(variable), variable.secret_value or ""))
+        else:
+            plain[variable.name] = variable.value
+    return plain, secret

@@ -1,0 +1,14 @@
+"""The worker's face of executions: the doorbell of what follows their end."""
+
+from __future__ import annotations
+
+from app.core.queue import PROTOCOL, celery_app
+from app.terraform.follow_up import FOLLOW, follow_up
+
+
+@celery_app.task(name=FOLLOW, ignore_result=True)  # type: ignore[untyped-decorator]
+def answer_follow_up(execution_id: int, protocol: int = PROTOCOL) -> None:
+    """Answer a doorbell: follow an execution up if that is due. Everything else is read from the database."""
+    if isinstance(execution_id, int) and protocol in (PROTOCOL, PROTOCOL - 1):
+        with celery_app.flask_app.app_context():
+            follow_up(execution_id)
