@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 from collections.abc import Callable
 
 from tests.architecture import exceptions
@@ -47,3 +48,9 @@ def test_each_exception_has_a_reason_and_is_still_needed() -> None:
     for path, reason in exceptions.LONG_FILES.items():
         assert reason.strip(), path
         assert _lines(path) > LIMIT, f"{path} no longer needs its exception"
+
+
+def test_no_link_is_committed() -> None:
+    """A link is the layout of one machine, and a checkout replaces what lies in its place."""
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert [line for line in listed.stdout.splitlines() if line.startswith("120000")] == []
