@@ -78,9 +78,7 @@ class Settings(BaseSettings):
     )
     terraform_mirror: str | None = Field(None, description="Folder with provider packages that workers install from.")
     terraform_plugin_cache: bool = Field(True, description="Keep installed providers in the worker's data folder.")
-    internal_url: str | None = Field(
-        None, description="How workers reach the platform for Terraform's states; public_url when not given."
-    )
+    internal_url: str | None = Field(None, description="How workers reach the platform; public_url when not given.")
     engines: dict[str, str] = Field(
         default_factory=dict,
         description="JSON object, engine name -> virtual environment folder; 'default' is the platform's own.",

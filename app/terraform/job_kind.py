@@ -19,7 +19,7 @@ from app.runners.base import FailureCode, RunFile, RunSpec
 from app.runners.terraform_outcome import HOST
 from app.sources import revision_files
 from app.sources.store import manifest_hash, sha256_hex
-from app.terraform import artifact_keys, binaries, queries_executions, service_executions, service_variables
+from app.terraform import artifact_keys, binaries, queries_executions, service_executions, variable_values
 from app.terraform.models import TerraformProject
 from app.terraform.models_executions import ExecutionType, TerraformExecution
 from app.terraform.models_files import TerraformFile, TerraformRevision
@@ -92,7 +92,7 @@ def _inputs(
     actor: Actor, request: RunRequest, project: TerraformProject, execution: TerraformExecution
 ) -> dict[str, Any]:
     limits = settings()
-    plain, secret = service_variables.values_of_run(request.tenant_id, project.id)
+    plain, secret = variable_values.values_of_run(request.tenant_id, project.id)
     source = execution
     found: dict[str, Any] = {"variables": plain, "secret_variables": secret}
     if execution.plan_id is not None:

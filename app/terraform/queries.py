@@ -125,6 +125,15 @@ def get_workspace(actor: Actor, project: TerraformProject, name: str) -> Workspa
     return Workspace(state, lock)
 
 
+def lock_of_workspace(actor: Actor, project: TerraformProject, name: str) -> Mapping[str, Any] | None:
+    """Return who holds a workspace's lock, as ``lock_data``; None for nobody."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    state_id = _state_id(actor, project, name)
+    return lock_data(
+        db.session.scalar(scoped(actor, TerraformStateLock).where(TerraformStateLock.state_id == state_id))
+    )
+
+
 def list_versions(
     actor: Actor, project: TerraformProject, name: str, *, page: int = 1, page_size: int = 50, after: int | None = None
 ) -> Page[TerraformStateFile]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import select
+
+from app.accounts.models import User
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import NotFound
@@ -43,6 +46,18 @@ def list_revisions(
     require(actor, Permission.TERRAFORM_VIEW)
     statement = scoped(actor, TerraformRevision).where(TerraformRevision.project_id == project.id)
     return paginate(statement, TerraformRevision.id, page=page, page_size=page_size, after=after)
+
+
+def author_names(actor: Actor, project: TerraformProject) -> dict[int, str]:
+    """Return the names of whoever made revisions of a project, by user number."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    authors = select(TerraformRevision.created_by).where(
+        TerraformRevision.tenant_id == actor.tenant_id, TerraformRevision.project_id == project.id
+    )
+    rows = db.session.execute(
+        select(User.id, User.username).where(User.tenant_id == actor.tenant_id, User.id.in_(authors.distinct()))
+    )
+    return {row.id: row.username for row in rows}
 
 
 def list_files(actor: Actor, revision: TerraformRevision | None) -> Sequence[tuple[str, int]]:

@@ -18,7 +18,7 @@ from app.core.runtime import settings
 from app.core.table import new_uuid
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
-from app.terraform import queries
+from app.terraform import queries, variable_values
 from app.terraform.models import TerraformProject
 from app.terraform.models_variables import TerraformVariable
 from app.terraform.trail import project_resource
@@ -124,10 +124,6 @@ def _shown(variable: TerraformVariable) -> Any:
     return _HIDDEN if variable.sensitive else variable.value
 
 
-def _context(variable: TerraformVariable) -> str:
-    return f"terraform_variables|secret_value|{variable.uuid}|{variable.tenant_id}"
-
-
 def _set_value(variable: TerraformVariable, value: Any) -> None:
     try:
         text = json.dumps(value, allow_nan=False)
@@ -139,7 +135,7 @@ def _set_value(variable: TerraformVariable, value: Any) -> None:
         raise InvalidInput(value="A variable without a value is one that is not set: remove it instead.")
     if variable.sensitive:
         keyring = Keyring(settings().master_key.get_secret_value())
-        variable.value, variable.secret_value = None, keyring.encrypt(_context(variable), text)
+        variable.value, variable.secret_value = None, keyring.encrypt(variable_values.secret_context(variable), text)
     else:
         variable.value, variable.secret_value = value, None
 
@@ -151,19 +147,3 @@ def _record(actor: Actor, project: TerraformProject, variable: TerraformVariable
         project_resource(project),
         details={"project": project.name, "name": variable.name, **details},
     )
-
-
-def values_of_run(tenant_id: int, project_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the plain and the secret values of a project by name, opened, for a worker only.
-
-    Raises DecryptionError.
-    """
-    keyring = Keyring(settings().master_key.get_secret_value())
-    plain: dict[str, Any] = {}
-    secret: dict[str, Any] = {}
-    for variable in queries.variables_with_secrets(tenant_id, project_id):
-        if variable.sensitive:
-            secret[variable.name] = json.loads(keyring.decrypt(_context(variable), variable.secret_value or ""))
-        else:
-            plain[variable.name] = variable.value
-    return plain, secret

@@ -12,8 +12,9 @@ from app.core.errors import AppError, Conflict, InvalidInput
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
-from app.terraform import queries, service
+from app.terraform import binaries, queries, queries_executions, service
 from app.terraform.models import TerraformProject
+from app.terraform.models_executions import Review
 from app.terraform.models_state import DEFAULT_WORKSPACE
 from app.terraform.schemas import TerraformProjectEdit, TerraformProjectQuery
 from app.terraform.service import ProjectInput
@@ -58,6 +59,9 @@ def project(terraform_uuid: Any) -> str:
         project=found,
         owner=queries.owner_of(actor, found),
         workspaces=queries.list_workspaces(actor, found),
+        executions=queries_executions.list_executions(actor, project=found, page_size=5).items,
+        waiting=queries_executions.list_executions(actor, project=found, review=Review.WAITING, page_size=5).items,
+        versions=binaries.installed_versions(actor)[found.program],
         backend_address=f"{settings().public_url.rstrip('/')}{path}",
     )
 
@@ -69,10 +73,16 @@ def _form_page(found: TerraformProject | None, error: AppError | None = None) ->
     page = render_template(
         "terraform/project_form.html",
         project=found,
+        versions=sorted({v for found in binaries.installed_versions(current_actor()).values() for v in found}),
         form=request.form.to_dict() if error else {},
         errors=errors,
     )
     return page, error.status if error else 200
+
+
+def _number(typed: str) -> int | str | None:
+    """Return a typed number, or what was typed instead for the schema to name."""
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else typed or None
 
 
 def _read_form() -> tuple[ProjectInput, int | None]:
@@ -80,10 +90,14 @@ def _read_form() -> tuple[ProjectInput, int | None]:
     given: dict[str, Any] = {
         "name": form.get("name", "").strip(),
         "description": form.get("description", "").strip() or None,
+        "is_destroy_protected": "is_destroy_protected" in form,
+        "timeout_seconds": _number(form.get("timeout_seconds", "").strip()),
     }
-    version = form.get("version", "").strip()
-    if version:
-        given["version"] = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else version
+    given |= {name: form[name].strip() for name in ("program", "apply_policy", "working_directory") if name in form}
+    if form.get("terraform_version", "").strip():
+        given["terraform_version"] = form["terraform_version"].strip()
+    if version := form.get("version", "").strip():
+        given["version"] = _number(version)
     try:
         loaded = TerraformProjectEdit().load(given)
     except ValidationError as error:
@@ -105,7 +119,7 @@ def project_new() -> ResponseReturnValue:
         made = service.create_project(actor, given)
     except (InvalidInput, Conflict) as error:
         return _form_page(None, error)
-    flash(f"The project {made.name} was added. Connect a command line to it next.", "success")
+    flash(f"The project {made.name} was added. Give it files, or connect a command line to it.", "success")
     return redirect(url_for(".project", terraform_uuid=made.uuid))
 
 

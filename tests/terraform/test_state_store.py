@@ -249,7 +249,7 @@ def test_other_roles_see_that_there_is_a_state_and_nothing_of_it(
 
 def test_who_may_write_may_not_take_anothers_lock_away(backend: Backend, as_other: Callable[..., Backend]) -> None:
     backend.lock("one")
-    narrow = as_other(Role.ADMIN, scopes=["terraform_state:read", "terraform_state:write"])
+    narrow = as_other(Role.ADMIN, scopes=["terraform_state:read", "terraform_state:lock", "terraform_state:write"])
     assert narrow.ask("UNLOCK").status_code == 403
     assert narrow.unlock("another").status_code == 423
     assert backend.api("POST", "/workspaces/default/unlock").status_code == 204
