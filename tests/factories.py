@@ -224,7 +224,7 @@ def csrf_token(client: FlaskClient, path: str = "/me") -> str:
     return page.split(marker)[1].split('"')[0]
 
 
-def post(client: FlaskClient, path: str, **fields: object) -> TestResponse:
+def post(client: FlaskClient, path: str, /, **fields: object) -> TestResponse:
     """Send a form with a valid CSRF token."""
     return client.post(path, data={"csrf_token": csrf_token(client), **fields})
 

@@ -42,6 +42,9 @@ class Holdings:
     team_uuid: str
     tenant_uuid: str
     terraform_uuid: str
+    terraform_revision_uuid: str
+    variable_uuid: str
+    execution_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -65,6 +68,13 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     ticket = send("/tickets", title="Backups are late", job_id=job["job_id"])
     rule = send("/ticket-rules", name="Ours first", priority="high")
     terraform = send("/terraform/projects", name=f"Network {number}")
+    path = f"/terraform/projects/{terraform['id']}"
+    saved_file = app.test_client().put(f"/api/v1{path}/files/main.tf", json={"content": "# nothing\n"}, headers=headers)
+    assert saved_file.status_code == 200, saved_file.get_data(as_text=True)
+    revision = saved_file.json
+    assert revision
+    variable = send(f"{path}/variables", name="size", value=1)
+    execution = send(f"{path}/executions")
     team = send("/teams", name=f"Team {number}")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown
@@ -103,4 +113,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         team["uuid"],
         next(tenant.uuid for tenant in factories.rows(Tenant) if tenant.id == owner.tenant_id),
         terraform["id"],
+        revision["id"],
+        variable["id"],
+        execution["id"],
     )

@@ -91,7 +91,6 @@ def _operation(execution: TerraformExecution) -> dict[str, Any]:
 def _inputs(
     actor: Actor, request: RunRequest, project: TerraformProject, execution: TerraformExecution
 ) -> dict[str, Any]:
-    limits = settings()
     plain, secret = variable_values.values_of_run(request.tenant_id, project.id)
     source = execution
     found: dict[str, Any] = {"variables": plain, "secret_variables": secret}
@@ -114,16 +113,16 @@ def _inputs(
         may_lock=not execution.is_speculative and kind is not ExecutionType.INIT,
         may_write=kind in _WRITING,
     )
-    base = (limits.internal_url or limits.public_url).rstrip("/")
+    base = (settings().internal_url or settings().public_url).rstrip("/")
     found["backend"] = {
         "address": f"{base}/api/v1/terraform/state/{project.uuid}/{execution.workspace}",
         "username": USERNAME,
         "password": make_token(claims),
     }
-    if limits.terraform_mirror:
-        found["mirror"] = limits.terraform_mirror
-    elif limits.terraform_plugin_cache:
-        found["plugin_cache"] = str(limits.data_dir / "terraform-plugins")
+    if settings().terraform_mirror:
+        found["mirror"] = settings().terraform_mirror
+    elif settings().terraform_plugin_cache:
+        found["plugin_cache"] = str(settings().data_dir / "terraform-plugins")
     return found
 
 

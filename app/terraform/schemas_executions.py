@@ -41,7 +41,9 @@ class TerraformExecutionCreate(Strict):
 class TerraformReviewNote(Strict):
     """What somebody says when a plan is applied or discarded."""
 
-    note = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=500))
+    note = fields.String(
+        load_default=None, allow_none=True, validate=validate.Length(max=500), metadata={"example": "As agreed"}
+    )
 
 
 class TerraformExecutionQuery(Strict):
@@ -121,7 +123,11 @@ class TerraformPlanOut(Schema):
 class TerraformFileSave(Strict):
     """One file's new text."""
 
-    content = fields.String(required=True, validate=validate.Length(max=300_000))
+    content = fields.String(
+        required=True,
+        validate=validate.Length(max=300_000),
+        metadata={"example": 'resource "terraform_data" "first" {}\n'},
+    )
     base = fields.UUID(metadata={"description": "The revision that the text was made from: a conflict is refused."})
     note = fields.String(validate=validate.Length(max=500))
 

@@ -55,6 +55,7 @@ def upload(terraform_uuid: Any) -> ResponseReturnValue:
     """Make the files of an archive the files in force."""
     actor, uuid = current_actor(), str(terraform_uuid)
     require(actor, Permission.TERRAFORM_EDIT)
+    queries.get_project(actor, uuid)
     request.max_content_length = settings().archive_max_bytes + 65_536
     sent = request.files.get("file")
     back = redirect(url_for(".files", terraform_uuid=uuid), 303)
@@ -75,11 +76,12 @@ def upload(terraform_uuid: Any) -> ResponseReturnValue:
 def file_edit(terraform_uuid: Any) -> ResponseReturnValue:
     """Edit one file, or write a new one; ``path`` in the address names it."""
     actor = current_actor()
+    if request.method == "POST":
+        require(actor, Permission.TERRAFORM_EDIT)
     project = queries.get_project(actor, str(terraform_uuid))
     revision = queries_files.current_revision(actor, project)
     path, error = request.args.get("path", ""), None
     if request.method == "POST":
-        require(actor, Permission.TERRAFORM_EDIT)
         path = request.form.get("path", "").strip()
         try:
             service_files.save_file(
@@ -121,6 +123,7 @@ def file_remove(terraform_uuid: Any) -> ResponseReturnValue:
     """Take one file away after a question."""
     actor, uuid, path = current_actor(), str(terraform_uuid), request.form.get("path", "")
     require(actor, Permission.TERRAFORM_EDIT)
+    queries.get_project(actor, uuid)
     back = url_for(".files", terraform_uuid=uuid)
     if request.form.get("confirmed") != "1":
         return render_template(
@@ -179,10 +182,11 @@ def _given() -> VariableInput:
 def variables(terraform_uuid: Any) -> ResponseReturnValue:
     """List the values of a project's variables, and add one."""
     actor = current_actor()
+    if request.method == "POST":
+        require(actor, Permission.TERRAFORM_EDIT)
     project = queries.get_project(actor, str(terraform_uuid))
     error: AppError | None = None
     if request.method == "POST":
-        require(actor, Permission.TERRAFORM_EDIT)
         try:
             made = service_variables.add_variable(actor, project.uuid, _given())
             flash(f"{made.name} has a value now.", "success")

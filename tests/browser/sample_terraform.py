@@ -5,8 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from app.jobs.status import JobStatus
+from app.terraform.models import ApplyPolicy, Binary
+from app.terraform.models_executions import ExecutionType, Review
+from app.terraform.models_files import RevisionSource
 from app.terraform.models_state import StateSource
 from app.terraform.state_document import ChangeKind, Difference
+from tests.browser.sample_jobs import job_page
 from tests.browser.sample_pages import listing, row
 from tests.browser.samples import NOW, XSS, page
 
@@ -20,6 +25,13 @@ PROJECT = row(
     version=3,
     created_at=NOW,
     updated_at=NOW,
+    program=Binary.TERRAFORM,
+    terraform_version="1.11.4",
+    working_directory="live/network",
+    apply_policy=ApplyPolicy.MANUAL,
+    is_destroy_protected=True,
+    timeout_seconds=None,
+    revision_id=7,
 )
 OUT_OF_USE = row(**{**vars(PROJECT), "id": 2, "name": "old-shop", "is_active": False, "description": None})
 STATE = row(
@@ -76,6 +88,88 @@ DIFFERENCES = [
     Difference("terraform_data.old", ChangeKind.REMOVED, {}),
 ]
 
+SUMMARY = {"add": 12, "change": 3, "destroy": 1, "import": 0, "drift": 0, "outputs": 1}
+
+
+def _execution(number: int, kind: ExecutionType, **changes: Any) -> Any:
+    values: dict[str, Any] = {
+        "id": number,
+        "uuid": UUID,
+        "run_uuid": UUID,
+        "workspace": "production",
+        "execution_type": kind,
+        "is_destroy": False,
+        "is_refresh_only": False,
+        "is_speculative": False,
+        "targets": ["module.vpc.aws_vpc.main"],
+        "replaces": None,
+        "note": XSS,
+        "changes_summary": SUMMARY,
+        "review": Review.WAITING,
+        "review_note": None,
+        "created_at": NOW,
+    }
+    return row(**{**values, **changes})
+
+
+EXECUTIONS = [
+    SimpleNamespace(
+        execution=_execution(
+            40 - n, kind, review=list(Review)[(n + 1) % 5], changes_summary=SUMMARY if n < 3 else None
+        ),
+        job=SimpleNamespace(status=list(JobStatus)[(n + 2) % 5], started_at=NOW, completed_at=NOW),
+    )
+    for n, kind in enumerate([ExecutionType.PLAN, *ExecutionType])
+]
+PLAN_TEXT = f"Terraform will perform the following actions:\n\n  # aws_instance.web will be created {XSS}\n" * 30
+
+
+def _execution_page(status: str = "success", **changes: Any) -> dict[str, Any]:
+    found = job_page(status)
+    found |= {
+        "project": PROJECT,
+        "execution": _execution(40, ExecutionType.PLAN),
+        "plan": None,
+        "applied_by": None,
+        "changes": [
+            {"address": f"aws_instance.web[{n}]", "kind": kind, "previous": "aws_instance.old" if n == 1 else None}
+            for n, kind in enumerate(("create", "update", "delete", "replace", "no-op"))
+        ],
+        "changes_left_out": 7,
+        "plan_output": PLAN_TEXT,
+        "void_because": None,
+        "lock": None,
+        "may_cancel": True,
+    }
+    return {**found, **changes}
+
+
+REVISIONS = [
+    row(
+        id=n,
+        uuid=UUID,
+        note=XSS if n == 7 else None,
+        source=RevisionSource.UPLOAD,
+        file_count=n,
+        created_by=1,
+        created_at=NOW,
+    )
+    for n in (7, 6, 5)
+]
+
+
+def _files(**changes: Any) -> dict[str, Any]:
+    files = [("main.tf", 358), ("modules/network/variables.tf", 12_345)]
+    found = {"project": PROJECT, "revision": REVISIONS[0], "files": files, "page": listing(REVISIONS, 3)}
+    return {**found, "names": {1: "amelie.koch"}, **changes}
+
+
+def _variable(name: str, value: Any, *, sensitive: bool = False) -> Any:
+    return row(name=name, uuid=UUID, value=value, sensitive=sensitive, description=XSS, updated_at=NOW, version=2)
+
+
+VARIABLES = [_variable("region", "eu-central-1"), _variable("sizes", [1, 2]), _variable("token", None, sensitive=True)]
+
 
 def _project(**changes: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
@@ -85,6 +179,9 @@ def _project(**changes: Any) -> dict[str, Any]:
             SimpleNamespace(state=EMPTY, lock=None),
             SimpleNamespace(state=STATE, lock=SimpleNamespace(info={"Who": LOCK["who"]})),
         ],
+        "executions": EXECUTIONS[:3],
+        "waiting": EXECUTIONS[:1],
+        "versions": ["1.11.4"],
         "backend_address": f"https://millwright.example.org/api/v1/terraform/state/{UUID}/default",
     }
     return {**found, **changes}
@@ -108,10 +205,13 @@ page("terraform/projects", "terraform/projects.html")(
 )
 page("terraform/projects-empty", "terraform/projects.html")(lambda: {"page": listing([], 0), "counts": {}})
 page("terraform/project", "terraform/project.html")(_project)
-page("terraform/project-new", "terraform/project.html")(lambda: _project(workspaces=[], project=OUT_OF_USE))
+page("terraform/project-new", "terraform/project.html")(
+    lambda: _project(workspaces=[], project=OUT_OF_USE, executions=[], waiting=[], versions=[])
+)
 page("terraform/project-form", "terraform/project_form.html")(
     lambda: {
         "project": PROJECT,
+        "versions": ["1.11.4"],
         "form": {"name": XSS},
         "errors": {"name": ["There is already an active Terraform project named so."]},
     }
@@ -122,4 +222,64 @@ page("terraform/state-locked", "terraform/state.html")(
 )
 page("terraform/state-empty", "terraform/state.html")(
     lambda: _state(state=EMPTY, page=listing([], 0), before=1, after=2, differences=[])
+)
+page("terraform/executions", "terraform/executions.html")(
+    lambda: {"project": PROJECT, "page": listing(EXECUTIONS, 6), "statuses": [], "types": [], "reviews": []}
+)
+page("terraform/executions-empty", "terraform/executions.html")(
+    lambda: {"project": PROJECT, "page": listing([], 0), "statuses": [], "types": [], "reviews": []}
+)
+page("terraform/execution-plan", "terraform/execution.html")(_execution_page)
+page("terraform/execution-void", "terraform/execution.html")(
+    lambda: _execution_page(void_because="The state was changed after it was made.")
+)
+page("terraform/execution-lost", "terraform/execution.html")(
+    lambda: _execution_page(
+        "failed",
+        execution=_execution(41, ExecutionType.APPLY, review=Review.NONE, changes_summary=None, targets=None),
+        plan=_execution(40, ExecutionType.PLAN),
+        changes=[],
+        plan_output=None,
+        lock={**LOCK, "run_uuid": UUID},
+    )
+)
+page("terraform/execution-running", "terraform/execution.html")(
+    lambda: _execution_page(
+        "running",
+        execution=_execution(41, ExecutionType.DESTROY, review=Review.NONE, changes_summary=None),
+        changes=[],
+        plan_output=None,
+    )
+)
+page("terraform/plan-form", "terraform/plan_form.html")(
+    lambda: {
+        "project": PROJECT,
+        "workspaces": ["default", "production"],
+        "form": {"targets": XSS},
+        "errors": {"targets": ["That is no resource's address, such as aws_instance.web."]},
+    }
+)
+page("terraform/files", "terraform/files.html")(_files)
+page("terraform/files-empty", "terraform/files.html")(
+    lambda: _files(revision=None, files=[], page=listing([], 0), names={})
+)
+page("terraform/file-form", "terraform/file_form.html")(
+    lambda: {
+        "project": PROJECT,
+        "revision": REVISIONS[0],
+        "path": "main.tf",
+        "is_new": False,
+        "text": f"# {XSS}",
+        "form": {},
+        "errors": {"_form": ["Somebody else changed main.tf since you opened it."]},
+    }
+)
+page("terraform/variables", "terraform/variables.html")(
+    lambda: {"project": PROJECT, "variables": VARIABLES, "form": {}, "errors": {}}
+)
+page("terraform/variables-empty", "terraform/variables.html")(
+    lambda: {"project": PROJECT, "variables": [], "form": {"name": XSS}, "errors": {"name": ["It has a value."]}}
+)
+page("terraform/variable-form", "terraform/variable_form.html")(
+    lambda: {"project": PROJECT, "variable": VARIABLES[2], "text": "", "is_json": False, "form": {}, "errors": {}}
 )

@@ -24,6 +24,7 @@ VIEWER = {
     "profile:own",
 }
 OPERATOR = VIEWER | {"server:edit", "server:test", "job:launch", "job:cancel", "saved_launch:edit", "ticket:edit"}
+OPERATOR |= {"terraform:plan", "terraform:apply"}
 ADMIN = OPERATOR | {
     "job:adhoc",
     "ticket:admin",
@@ -37,6 +38,7 @@ ADMIN = OPERATOR | {
     "platform:admin",
     "terraform:edit",
     "terraform_state:read",
+    "terraform_state:lock",
     "terraform_state:write",
     "terraform_state:unlock",
 }
