@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from sqlalchemy import update
 
 from app import create_app
+from app.core import request_figures
 from app.core.clock import utc_now
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
@@ -38,6 +39,13 @@ from tests.support.sent import sent
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "0123456789abcdef" * 3
+
+
+@pytest.fixture(autouse=True)
+def answered_nothing_yet() -> None:
+    """Other tests of this process have asked for every address that there is."""
+    request_figures._requests.clear()
+    request_figures._seconds.clear()
 
 
 @pytest.fixture(autouse=True)
