@@ -28,6 +28,7 @@ from app.terraform.run_tokens import USERNAME, RunClaims, make_token
 QUEUE = "terraform"
 GRACE_SECONDS = 120  # from the polite stop to the kill: what is under way at a provider ends, and the state is kept
 LOCK_SECONDS = 20  # waiting for somebody's own command line that holds the state
+BACKEND_RETRIES = 5  # of a call to the state, with growing pauses: half a minute
 _WRITING = (ExecutionType.APPLY, ExecutionType.DESTROY, ExecutionType.REFRESH)
 
 
@@ -118,6 +119,7 @@ def _inputs(
         "address": f"{base}/api/v1/terraform/state/{project.uuid}/{execution.workspace}",
         "username": USERNAME,
         "password": make_token(claims),
+        "retry_max": BACKEND_RETRIES,
     }
     if settings().terraform_mirror:
         found["mirror"] = settings().terraform_mirror

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import delete
 
 from app.audit import service as audit
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import AppError
+from app.core.table import new_uuid
 from app.terraform import state_store
 from app.terraform.models_executions import TerraformExecution
-from app.terraform.models_state import StateSource, TerraformStateLock
+from app.terraform.models_state import StateSource, TerraformState, TerraformStateLock
 from app.terraform.state_heads import active_project, find_head
 from app.terraform.state_locks import lock_of
 from app.terraform.trail import execution_resource
@@ -31,7 +34,7 @@ def keep_salvaged(system: Actor, project_uuid: str, execution: TerraformExecutio
                 system,
                 project_uuid,
                 execution.workspace,
-                data,
+                _with_lineage(data, head),
                 lock_id=held.lock_id if held else None,
                 source=StateSource.SALVAGE,
                 run_uuid=execution.run_uuid,
@@ -61,3 +64,15 @@ def keep_salvaged(system: Actor, project_uuid: str, execution: TerraformExecutio
         details={"workspace": execution.workspace, "version": file.version, "serial": file.serial},
     )
     return True
+
+
+def _with_lineage(data: bytes, head: TerraformState | None) -> bytes:
+    """Return the state with a lineage: terraform gives one only when it first hands a state over."""
+    try:
+        parsed = json.loads(data)
+    except ValueError:
+        return data  # the store says what is wrong with it
+    if not isinstance(parsed, dict) or parsed.get("lineage"):
+        return data
+    parsed["lineage"] = (head.lineage if head is not None else None) or new_uuid()
+    return json.dumps(parsed, indent=2).encode()

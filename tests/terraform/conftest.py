@@ -104,8 +104,8 @@ def as_other(app: Flask, admin: PersonMade, backend: Backend) -> Callable[..., B
 @pytest.fixture
 def workshop(app_context: Flask, settings: Settings, backend: Backend, installed_version: str) -> Iterator[Workshop]:
     """The project with files in it, whose executions are carried by this process with the real terraform."""
-    with served(app_context, settings) as told:
-        made = Workshop(app_context, told, backend.key, backend.project)
+    with served(app_context, settings) as (told, close):
+        made = Workshop(app_context, told, backend.key, backend.project, close)
         made.of_project("PATCH", json={"terraform_version": installed_version})
         made.write()
         yield made

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
@@ -59,7 +59,7 @@ class Workshop:
     settings: Settings
     key: str
     uuid: str
-    answers: list[str] = field(default_factory=list)
+    close: Callable[[], None] = lambda: None  # takes the web face away from workers
 
     def call(self, method: str, path: str, code: int | tuple[int, ...] = 200, **options: Any) -> Any:
         """Call the API below /terraform; return the JSON of the answer."""
@@ -128,7 +128,7 @@ class Workshop:
 
 
 @contextmanager
-def served(app: Flask, settings: Settings) -> Iterator[Settings]:
+def served(app: Flask, settings: Settings) -> Iterator[tuple[Settings, Callable[[], None]]]:
     """The platform's web face on a port of its own, and settings that name it for workers."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -136,8 +136,12 @@ def served(app: Flask, settings: Settings) -> Iterator[Settings]:
     before = runtime.settings()
     told = before.model_copy(update={"internal_url": f"http://127.0.0.1:{server.server_port}"})
     runtime.configure(told)
-    yield told
+
+    def close() -> None:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    yield told, close
     runtime.configure(before)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    close()

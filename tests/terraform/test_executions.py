@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -14,6 +16,7 @@ from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
 from app.jobs.log_models import RunArtifact
 from app.terraform.models_executions import TerraformExecution
+from tests.support.processes import wait_until
 from tests.terraform.conftest import Backend, state_of
 from tests.terraform.house import MAIN, Workshop
 from tests.terraform.test_command_line import dump
@@ -237,3 +240,28 @@ def test_what_cannot_be_asked_is_refused_by_field(workshop: Workshop) -> None:
     empty = next(p for p in workshop.call("GET", "/projects") if p["name"] == "empty")
     refused = workshop.call("POST", f"/projects/{empty['id']}/executions", 409, json={})
     assert refused["error"] == "no_files"
+
+
+def test_a_state_that_could_not_be_handed_over_is_salvaged_and_the_lock_given_back(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.terraform.job_kind.BACKEND_RETRIES", 0)
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    command = f"touch {begun}; while [ ! -e {ended} ]; do sleep .1; done"
+    workshop.write(f'resource "terraform_data" "x" {{\n  provisioner "local-exec" {{ command = "{command}" }}\n}}\n')
+    plan = workshop.plan()
+    made = workshop.call("POST", f"/executions/{plan['id']}/apply", 202, json={})
+
+    def cut_off() -> None:
+        wait_until(begun.exists, 30, "the middle of the apply")
+        workshop.close()
+        ended.touch()
+
+    cutter = threading.Thread(target=cut_off)
+    cutter.start()
+    done = workshop.ended(made)
+    cutter.join()
+    assert done["status"] == "failed" and "salvaged" in done["error_message"], done
+    (version,) = workshop.of_project("GET", "/workspaces/default/versions")
+    assert (version["source"], version["resources_count"]) == ("salvage", 1)
+    assert workshop.of_project("GET", "/workspaces/default")["lock"] is None
