@@ -89,7 +89,15 @@ NEW_TENANT: tuple[str, ...] = ("app.playbooks.projects:ensure_sample_project",)
 API_PREFIX = "/api/v1"
 # Views whose answer outlives the request: they open their own short units of work.
 # Asked with GET, and yet they write: reading a state is an audit entry.
-WRITING = frozenset({"terraform_backend.state", "terraform_api.read_version", "terraform_states.download"})
+WRITING = frozenset(
+    {
+        "terraform_backend.state",
+        "terraform_api.read_version",
+        "terraform_states.download",
+        "terraform_executions_api.get_salvaged_state",
+        "terraform_executions.salvaged_state",
+    }
+)
 STREAMS = frozenset({"jobs.stream", "api_jobs.stream_job", "audit.export", "audit_api.export_audit_logs"})
 
 

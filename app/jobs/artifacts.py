@@ -43,6 +43,17 @@ def read(tenant_id: int, run_id: int, name: str) -> bytes | None:
     return b"".join(row.data for row in rows)
 
 
+def exists(tenant_id: int, run_id: int, name: str) -> bool:
+    """Say whether a run has handed this artifact over as a whole."""
+    last = select(RunArtifact.id).where(
+        RunArtifact.tenant_id == tenant_id,
+        RunArtifact.run_id == run_id,
+        RunArtifact.name == name,
+        RunArtifact.is_last.is_(True),
+    )
+    return db.session.scalar(last.limit(1)) is not None
+
+
 def remove(tenant_id: int, run_id: int, *names: str) -> None:
     """Remove artifacts of a run that nobody needs any more; without a name all of them."""
     statement = delete(RunArtifact).where(RunArtifact.tenant_id == tenant_id, RunArtifact.run_id == run_id)

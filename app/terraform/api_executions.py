@@ -14,7 +14,7 @@ from app.core.errors import NotFound
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
 from app.core.schemas import Strict
-from app.terraform import plan_binding, queries, queries_executions, service_executions
+from app.terraform import plan_binding, queries, queries_executions, salvage, service_executions
 from app.terraform.models_executions import Review
 from app.terraform.queries_executions import ExecutionRow
 from app.terraform.schemas_executions import (
@@ -132,6 +132,15 @@ def get_plan_json(execution_uuid: Any) -> Response:
     if data is None:
         raise NotFound("The plan of this execution")
     return Response(data, mimetype="application/json")
+
+
+@blueprint.route(f"{ONE}/salvaged-state", methods=["GET"])
+@documented(blueprint, 404)
+@blueprint.arguments(_NoQuery, location="query", as_kwargs=True, unknown=RAISE)
+@blueprint.response(200, description="The state as terraform wrote it", content_type="application/json")
+def get_salvaged_state(execution_uuid: Any) -> Response:
+    """Read a state that terraform could not hand over and the store refused; leaves an audit entry."""
+    return Response(salvage.read_salvaged(current_actor(), str(execution_uuid)), mimetype="application/json")
 
 
 @blueprint.route(f"{ONE}/apply", methods=["POST"])

@@ -23,9 +23,8 @@ from app.core.tenancy import system_scope, tenant_scope
 from app.jobs import artifacts
 from app.jobs.models import Job
 from app.jobs.status import JOB_FINAL, JobStatus
-from app.runners.sealed import SealError, unseal
 from app.sources.store import sha256_hex
-from app.terraform import artifact_keys, plan_binding, queries_executions, salvage, service_executions
+from app.terraform import plan_binding, queries_executions, salvage, service_executions
 from app.terraform.models import ApplyPolicy
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.trail import execution_resource
@@ -150,26 +149,12 @@ def _follow_apply(system: Actor, execution: TerraformExecution, job: Job) -> Non
         plan.review, plan.reviewed_by, plan.reviewed_at = Review.WAITING, None, None
         db.session.flush()
         return
-    _salvage(system, plan, execution, job)
-    plan_binding.forget_bytes(plan)
-    plan_binding.forget_bytes(execution)
+    if salvage.take_up(system, execution, job.run_id):
+        plan_binding.forget_bytes(plan)
+        plan_binding.forget_bytes(execution)
     plan_binding.void_plans(
         execution.tenant_id, execution.project_id, plan_binding.STATE_MOVED, workspace=execution.workspace
     )
-
-
-def _salvage(system: Actor, plan: TerraformExecution, execution: TerraformExecution, job: Job) -> None:
-    sealed = artifacts.read(execution.tenant_id, job.run_id, "state")
-    if sealed is None:
-        return
-    project = queries_executions.project_of(system, execution)
-    try:
-        key = artifact_keys.key_of(plan)
-        data = unseal(key or b"", "state", sealed)
-    except (SealError, ValueError) as error:
-        log.error("terraform.salvage_failed", extra={"execution_id": execution.id, "why": str(error)})
-        return
-    salvage.keep_salvaged(system, project.uuid, execution, data)
 
 
 # --- the keeper's part

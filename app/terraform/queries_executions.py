@@ -157,6 +157,12 @@ def plan_part(actor: Actor, execution: TerraformExecution, name: str) -> bytes |
     return artifacts.read(actor.tenant_id, job.run_id, name)
 
 
+def has_part(actor: Actor, execution: TerraformExecution, name: str) -> bool:
+    """Say whether the run of an execution handed such a part over, and it is still there."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    return artifacts.exists(actor.tenant_id, job_of(actor, execution).run_id, name)
+
+
 def changes_of(actor: Actor, execution: TerraformExecution) -> list[Mapping[str, Any]]:
     """Return what a plan changes, by address (``terraform_plan.summarize``)."""
     data = plan_part(actor, execution, "summary")

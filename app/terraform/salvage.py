@@ -3,20 +3,78 @@
 from __future__ import annotations
 
 import json
+import logging
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from app.audit import service as audit
 from app.core.actor import Actor
+from app.core.crypto import DecryptionError
 from app.core.db import db
-from app.core.errors import AppError
+from app.core.errors import AppError, NotFound
+from app.core.permissions import Permission, require
 from app.core.table import new_uuid
-from app.terraform import state_store
+from app.jobs import artifacts
+from app.runners.sealed import SealError, unseal
+from app.terraform import artifact_keys, queries_executions, state_store
 from app.terraform.models_executions import TerraformExecution
 from app.terraform.models_state import StateSource, TerraformState, TerraformStateLock
 from app.terraform.state_heads import active_project, find_head
 from app.terraform.state_locks import lock_of
 from app.terraform.trail import execution_resource
+
+log = logging.getLogger(__name__)
+
+
+def salvaged_state(execution: TerraformExecution, run_id: int) -> bytes | None:
+    """Return what terraform could not hand over in an execution, opened; None when there is nothing.
+
+    Raises DecryptionError when its key is of no use any more.
+    """
+    sealed = artifacts.read(execution.tenant_id, run_id, "state")
+    if sealed is None:
+        return None
+    holder = execution
+    if execution.plan_id is not None:  # an apply works with its plan's key
+        holder = db.session.scalars(
+            select(TerraformExecution).where(
+                TerraformExecution.tenant_id == execution.tenant_id, TerraformExecution.id == execution.plan_id
+            )
+        ).one()
+    try:
+        return unseal(artifact_keys.key_of(holder) or b"", "state", sealed)
+    except (SealError, ValueError) as error:
+        raise DecryptionError(f"what was salvaged cannot be opened: {error}") from error
+
+
+def read_salvaged(actor: Actor, execution_uuid: str) -> bytes:
+    """Return what was salvaged and not taken up; writes an audit entry. Raises NotFound."""
+    require(actor, Permission.TERRAFORM_STATE_READ)
+    execution = queries_executions.get_execution(actor, execution_uuid)
+    data = salvaged_state(execution, queries_executions.job_of(actor, execution).run_id)
+    if data is None:
+        raise NotFound("A salvaged state of this execution")
+    audit.record(
+        actor,
+        "terraform_state:read_salvaged",
+        execution_resource(execution),
+        action="READ",
+        details={"workspace": execution.workspace},
+    )
+    return data
+
+
+def take_up(system: Actor, execution: TerraformExecution, run_id: int) -> bool:
+    """Store what an execution could not hand over; False when that is refused, and it has to stay where it is."""
+    try:
+        data = salvaged_state(execution, run_id)
+    except DecryptionError as error:
+        log.error("terraform.salvage_failed", extra={"execution_id": execution.id, "why": str(error)})
+        return False
+    if data is None:
+        return True
+    project = queries_executions.project_of(system, execution)
+    return keep_salvaged(system, project.uuid, execution, data)
 
 
 def keep_salvaged(system: Actor, project_uuid: str, execution: TerraformExecution, data: bytes) -> bool:

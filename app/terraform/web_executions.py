@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import RAISE, ValidationError
 
@@ -13,7 +13,7 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.jobs import listings, rights
 from app.jobs.status import JobStatus
-from app.terraform import plan_binding, queries, queries_executions, service_executions
+from app.terraform import plan_binding, queries, queries_executions, salvage, service_executions
 from app.terraform.models_executions import ExecutionType, Review
 from app.terraform.schemas_executions import TerraformExecutionQuery
 from app.terraform.service_executions import ExecutionRequest
@@ -120,6 +120,7 @@ def execution(execution_uuid: Any) -> str:
         plan_output=queries_executions.plan_output(actor, found),
         void_because=plan_binding.moved_since(actor, project, found) if waits else None,
         lock=queries.lock_of_workspace(actor, project, found.workspace),
+        has_salvage=found.followed_at is not None and queries_executions.has_part(actor, found, "state"),
         may_cancel=rights.may_cancel(actor, job.user_id),
         log={
             "base": base,
@@ -132,6 +133,14 @@ def execution(execution_uuid: Any) -> str:
             "download_url": f"{base}/download",
         },
     )
+
+
+@blueprint.get(f"{ONE}/salvaged-state")
+def salvaged_state(execution_uuid: Any) -> Response:
+    """Give a state that terraform could not hand over and the store refused; leaves an audit entry."""
+    response = Response(salvage.read_salvaged(current_actor(), str(execution_uuid)), mimetype="application/json")
+    response.headers["Content-Disposition"] = 'attachment; filename="salvaged.tfstate"'
+    return response
 
 
 @blueprint.post(f"{ONE}/apply")

@@ -139,6 +139,7 @@ def _execution_page(status: str = "success", **changes: Any) -> dict[str, Any]:
         "plan_output": PLAN_TEXT,
         "void_because": None,
         "lock": None,
+        "has_salvage": status == "failed",
         "may_cancel": True,
     }
     return {**found, **changes}

@@ -265,3 +265,30 @@ def test_a_state_that_could_not_be_handed_over_is_salvaged_and_the_lock_given_ba
     (version,) = workshop.of_project("GET", "/workspaces/default/versions")
     assert (version["source"], version["resources_count"]) == ("salvage", 1)
     assert workshop.of_project("GET", "/workspaces/default")["lock"] is None
+
+
+def test_a_salvaged_state_that_does_not_follow_is_kept_with_its_execution(
+    workshop: Workshop, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.terraform.job_kind.BACKEND_RETRIES", 0)
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    command = f"touch {begun}; while [ ! -e {ended} ]; do sleep .1; done"
+    workshop.write(f'resource "terraform_data" "x" {{\n  provisioner "local-exec" {{ command = "{command}" }}\n}}\n')
+    made = workshop.call("POST", f"/executions/{workshop.plan()['id']}/apply", 202, json={})
+
+    def cut_off() -> None:
+        wait_until(begun.exists, 30, "the middle of the apply")
+        assert backend.ask("UNLOCK").status_code == 200, "by force"
+        assert backend.ask("POST", state_of(9, "another")).status_code == 200
+        workshop.close()
+        ended.touch()
+
+    cutter = threading.Thread(target=cut_off)
+    cutter.start()
+    done = workshop.ended(made)
+    cutter.join()
+    (version,) = workshop.of_project("GET", "/workspaces/default/versions")
+    assert (done["status"], version["source"]) == ("failed", "cli")
+    kept = workshop.call("GET", f"/executions/{made['id']}/salvaged-state")
+    assert [row["name"] for row in kept["resources"]] == ["x"]
+    workshop.call("GET", f"/executions/{done['plan_id']}/salvaged-state", 404)
