@@ -46,6 +46,7 @@ MODEL_MODULES = (
     "app.terraform.models_executions",
     "app.terraform.models_variables",
     "app.terraform.models_state",
+    "app.terraform.models_servers",
     "app.tickets.models",
     "app.tickets.models_rules",
 )
@@ -63,8 +64,10 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.terraform.api_backend",
     "app.terraform.api_executions",
     "app.terraform.api_files",
+    "app.terraform.api_servers",
     "app.terraform.web_executions",
     "app.terraform.web_files",
+    "app.terraform.web_servers",
     "app.terraform.web_states",
 )
 # Connected at start: they register job kinds and listen to signals.
@@ -73,6 +76,7 @@ SUBSCRIBERS = (
     "app.playbooks.job_kind",
     "app.playbooks.job_kind_adhoc",
     "app.playbooks.job_kind_syntax",
+    "app.playbooks.subscribers",
     "app.terraform.job_kind",
     "app.terraform.subscribers",
     "app.tickets.subscribers",
@@ -109,6 +113,8 @@ CHORES: tuple[tuple[str, float | None, bool, str], ...] = (
     ("closing of resolved tickets", 300.0, True, "app.tickets.keeping:close_resolved"),
     ("overdue connection tests", 10.0, False, "app.inventory.connection_test:ring_overdue_tests"),
     ("overdue project syncs", 10.0, False, "app.playbooks.sync_work:ring_overdue_syncs"),
+    ("servers whose resource is gone", 30.0, False, "app.terraform.server_sync:retry_leaving"),
+    ("first launches on new servers", 2.0, False, "app.terraform.server_bootstrap:advance"),
     ("overdue follow-ups of terraform", 5.0, False, "app.terraform.follow_up:ring_overdue"),
     ("clearing away of sessions, tries and idempotency keys", 600.0, False, "app.accounts.pruning:prune_accounts"),
     ("steps of audit verifications", 1.0, False, "app.audit.walks:step_walks"),

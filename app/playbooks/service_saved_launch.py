@@ -53,6 +53,24 @@ def launch_saved(
     )
 
 
+def launch_saved_on(actor: Actor, saved_uuid: str, server_ids: Sequence[int], origin: Origin) -> Launch:
+    """Launch what is saved on these servers in place of its own: another slice has made them and wants them set up.
+
+    For those who may launch every saved launch. ``origin`` says what asked. Errors as in ``launch_saved``.
+    """
+    require(actor, Permission.JOB_LAUNCH)
+    saved = _usable(actor, saved_uuid)
+    playbook = queries.get_playbook(actor, saved.playbook_id)
+    return service.launch_playbook(
+        actor,
+        playbook.id,
+        selection=Selection(server_ids=tuple(server_ids)),
+        options=_options(saved, playbook, {}),
+        source="terraform",
+        origin=origin,
+    )
+
+
 def servers_of_saved(actor: Actor, saved_uuid: str, given: Mapping[str, Any] | None = None) -> Sequence[Server]:
     """Return the servers that a launch would run on now, by host name; errors as in ``launch_saved``."""
     require(actor, Permission.SAVED_LAUNCH_LAUNCH)

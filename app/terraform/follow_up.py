@@ -27,12 +27,14 @@ from app.sources.store import sha256_hex
 from app.terraform import plan_binding, queries_executions, salvage, service_executions
 from app.terraform.models import ApplyPolicy
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
+from app.terraform.server_sync import sync_servers
 from app.terraform.trail import execution_resource
 
 log = logging.getLogger(__name__)
 
 FOLLOW = "terraform.follow_up"  # the doorbell; the row is the truth
 OVERDUE_SECONDS = 5.0
+CHANGE_STATES = (ExecutionType.APPLY, ExecutionType.DESTROY, ExecutionType.REFRESH)
 MAX_PLAN_OUTPUT = 4_194_304  # characters of a plan's text that are kept; a row has to fit into max_allowed_packet
 _CUT = "\n... the rest is in the run's log and in the plan as JSON\n"
 _PLAN_KEYS = ("add", "change", "destroy", "import", "drift", "outputs")
@@ -64,7 +66,16 @@ def _follow(tenant_id: int, execution_id: int) -> bool:
         _follow_plan(system, execution, job)
     elif execution.plan_id is not None:
         _follow_apply(system, execution, job)
+    if execution.execution_type in CHANGE_STATES and job.started_at is not None:
+        _become_servers(execution)
     return True
+
+
+def _become_servers(execution: TerraformExecution) -> None:
+    """Bring the servers to what the state says now, whether the run ended well or not."""
+    actor = Actor.system(execution.tenant_id, execution.initiated_by)
+    project = queries_executions.project_of(actor, execution)
+    sync_servers(actor, project, execution.workspace, execution_uuid=execution.uuid)
 
 
 def _take(execution: TerraformExecution) -> bool:
