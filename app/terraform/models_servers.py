@@ -48,6 +48,7 @@ class TerraformServerRule(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     ssh_user: Mapped[str] = mapped_column(String(500), nullable=False, default="root", server_default="root")
     ssh_port: Mapped[str] = mapped_column(String(500), nullable=False, default="22", server_default="22")
     ssh_key_path: Mapped[str | None] = mapped_column(String(500))
+    python_interpreter: Mapped[str | None] = mapped_column(String(255))
     environment: Mapped[str | None] = mapped_column(String(500))
     tags: Mapped[list[str] | None] = mapped_column(JsonValue)
     become: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")

@@ -22,6 +22,7 @@ class TerraformRuleFields(Strict):
     ssh_user = fields.String(validate=_TEXT, metadata={"example": "admin"})
     ssh_port = fields.String(validate=_TEXT, metadata={"example": "22"})
     ssh_key_path = fields.String(allow_none=True, validate=_TEXT)
+    python_interpreter = fields.String(allow_none=True, validate=validate.Length(max=255))
     environment = fields.String(allow_none=True, validate=_TEXT, metadata={"example": "{resource.workspace}"})
     tags = fields.List(fields.String(validate=validate.Length(1, 200)), validate=validate.Length(max=20))
     become = fields.Boolean()
@@ -80,6 +81,7 @@ class TerraformRuleOut(Schema):
     ssh_user = fields.String()
     ssh_port = fields.String()
     ssh_key_path = fields.String(allow_none=True)
+    python_interpreter = fields.String(allow_none=True)
     environment = fields.String(allow_none=True)
     tags = fields.List(fields.String())
     become = fields.Boolean()
@@ -106,8 +108,8 @@ class TerraformMadeOut(Schema):
 
 def rule_data(rule: TerraformServerRule) -> dict[str, Any]:
     """Return a rule as the API shows it."""
-    names = ("resource_type", "hostname", "ip_address", "ssh_user", "ssh_port", "ssh_key_path", "environment")
-    flags = ("become", "trusts_first_key", "bootstrap_uuid", "version")
+    names = ("resource_type", "hostname", "ip_address", "ssh_user", "ssh_port", "ssh_key_path")
+    flags = ("python_interpreter", "environment", "become", "trusts_first_key", "bootstrap_uuid", "version")
     return {
         "id": rule.uuid,
         **{name: getattr(rule, name) for name in (*names, *flags)},

@@ -52,6 +52,8 @@ def server_values(rule: TerraformServerRule, instance: Instance, workspace: str)
     }
     if rule.ssh_key_path:
         found["ssh_key_path"] = rule.ssh_key_path
+    if rule.python_interpreter:
+        found["python_interpreter"] = rule.python_interpreter
     return found
 
 

@@ -44,8 +44,9 @@ def sync_servers(
         .where(TerraformState.project_id == project.id, TerraformState.workspace == workspace)
         .with_for_update()
     )
-    counts = dict.fromkeys(("made", "changed", "left", "problems"), 0)
+    counts = dict.fromkeys(("made", "changed", "left", "problems", ""), 0)
     if head is None or not rules:
+        del counts[""]
         return counts
     links = {
         link.address: link
@@ -69,7 +70,7 @@ def sync_servers(
         else:
             db.session.delete(gone)  # its rule was taken away: the server is the team's own now
     db.session.flush()
-    counts.pop("", None)
+    del counts[""]  # nothing had to be done
     return counts
 
 

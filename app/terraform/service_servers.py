@@ -22,7 +22,7 @@ from app.terraform.state_heads import check_workspace
 from app.terraform.trail import project_resource
 
 TEXTS = ("hostname", "ip_address", "ssh_user", "ssh_port", "environment")
-FIELDS = (*TEXTS, "ssh_key_path", "tags", "become", "trusts_first_key", "bootstrap_uuid")
+FIELDS = (*TEXTS, "ssh_key_path", "python_interpreter", "tags", "become", "trusts_first_key", "bootstrap_uuid")
 MAX_RULES, MAX_TAGS = 50, 20
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,199}\Z")
 
@@ -36,6 +36,7 @@ class RuleInput(TypedDict, total=False):
     ssh_user: str
     ssh_port: str
     ssh_key_path: str | None
+    python_interpreter: str | None
     environment: str | None
     tags: list[str]
     become: bool

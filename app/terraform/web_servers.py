@@ -47,6 +47,7 @@ def _given() -> RuleInput:
     given |= {
         "resource_type": form.get("resource_type", "").strip(),
         "ssh_key_path": form.get("ssh_key_path", "").strip() or None,
+        "python_interpreter": form.get("python_interpreter", "").strip() or None,
         "tags": [tag.strip() for tag in form.get("tags", "").split(",") if tag.strip()],
         "become": "become" in form,
         "trusts_first_key": "trusts_first_key" in form,

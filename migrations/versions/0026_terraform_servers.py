@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("ssh_user", sa.String(length=500), server_default="root", nullable=False),
         sa.Column("ssh_port", sa.String(length=500), server_default="22", nullable=False),
         sa.Column("ssh_key_path", sa.String(length=500), nullable=True),
+        sa.Column("python_interpreter", sa.String(length=255), nullable=True),
         sa.Column("environment", sa.String(length=500), nullable=True),
         sa.Column("tags", sa.JSON(), nullable=True),
         sa.Column("become", sa.Boolean(), server_default="0", nullable=False),
