@@ -45,6 +45,7 @@ class Holdings:
     terraform_revision_uuid: str
     variable_uuid: str
     execution_uuid: str
+    server_rule_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -75,6 +76,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     assert revision
     variable = send(f"{path}/variables", name="size", value=1)
     execution = send(f"{path}/executions")
+    server_rule = send(f"{path}/server-rules", resource_type="aws_instance", hostname="{id}", ip_address="{id}")
     team = send("/teams", name=f"Team {number}")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown
@@ -116,4 +118,5 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         revision["id"],
         variable["id"],
         execution["id"],
+        server_rule["id"],
     )

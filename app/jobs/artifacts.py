@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, true
 
 from app.core.db import db
 from app.jobs.log_models import RunArtifact
@@ -49,7 +49,7 @@ def exists(tenant_id: int, run_id: int, name: str) -> bool:
         RunArtifact.tenant_id == tenant_id,
         RunArtifact.run_id == run_id,
         RunArtifact.name == name,
-        RunArtifact.is_last.is_(True),
+        RunArtifact.is_last == true(),
     )
     return db.session.scalar(last.limit(1)) is not None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from app.audit import service as audit
 from app.core.actor import Actor
@@ -167,7 +167,7 @@ def retry_leaving(limit: int = 100) -> int:
     with system_scope("keeper: leaving servers"), unit_of_work(writes=False):
         rows = db.session.execute(
             select(TerraformServer.id, TerraformServer.tenant_id)
-            .where(TerraformServer.is_leaving.is_(True))
+            .where(TerraformServer.is_leaving == true())
             .order_by(TerraformServer.id)
             .limit(limit)
         ).all()

@@ -9,6 +9,7 @@ from app.jobs.status import JobStatus
 from app.terraform.models import ApplyPolicy, Binary
 from app.terraform.models_executions import ExecutionType, Review
 from app.terraform.models_files import RevisionSource
+from app.terraform.models_servers import Bootstrap
 from app.terraform.models_state import StateSource
 from app.terraform.state_document import ChangeKind, Difference
 from tests.browser.sample_jobs import job_page
@@ -274,6 +275,49 @@ page("terraform/file-form", "terraform/file_form.html")(
         "form": {},
         "errors": {"_form": ["Somebody else changed main.tf since you opened it."]},
     }
+)
+RULE = row(
+    uuid=UUID,
+    resource_type="aws_instance",
+    hostname="{tags.Name}",
+    ip_address="{private_ip}",
+    ssh_user="admin",
+    ssh_port="22",
+    ssh_key_path=None,
+    python_interpreter=None,
+    environment=XSS,
+    tags=["web", "{tags.Role}"],
+    become=True,
+    trusts_first_key=False,
+    bootstrap_uuid=UUID,
+    version=2,
+)
+MADE = [
+    SimpleNamespace(
+        workspace="production",
+        server=SimpleNamespace(id=1, hostname="web-1.example.org", is_active=n != 2) if n else None,
+        link=SimpleNamespace(
+            address=f"aws_instance.web[{n}]",
+            execution_uuid=UUID if n else None,
+            launch_uuid=UUID if bootstrap is Bootstrap.LAUNCHED else None,
+            bootstrap=bootstrap,
+            bootstrap_note=XSS if bootstrap is Bootstrap.FAILED else None,
+            problem=None if n else XSS,
+        ),
+    )
+    for n, bootstrap in enumerate(Bootstrap)
+]
+
+
+def _servers(**changes: Any) -> dict[str, Any]:
+    found = {"project": PROJECT, "rules": [RULE], "page": listing(MADE, 4), "saved": {UUID: XSS}}
+    return {**found, "workspaces": ["default", "production"], **changes}
+
+
+page("terraform/servers", "terraform/servers.html")(_servers)
+page("terraform/servers-empty", "terraform/servers.html")(lambda: _servers(rules=[], page=listing([], 0)))
+page("terraform/rule-form", "terraform/rule_form.html")(
+    lambda: {"project": PROJECT, "rule": RULE, "saved": {UUID: XSS}, "form": {}, "errors": {"hostname": ["No."]}}
 )
 page("terraform/variables", "terraform/variables.html")(
     lambda: {"project": PROJECT, "variables": VARIABLES, "form": {}, "errors": {}}

@@ -60,6 +60,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "execution_uuid", lambda _owner, held: held.execution_uuid),
     ("/", "revision_uuid", lambda _owner, held: held.terraform_revision_uuid),
     ("/", "variable_uuid", lambda _owner, held: held.variable_uuid),
+    ("/", "rule_uuid", lambda _owner, held: held.server_rule_uuid),
     ("/", "file_path", lambda _owner, _held: "main.tf"),
     ("/", "workspace", lambda _owner, _held: UNKNOWN_UUID),
     ("/", "version", lambda _owner, _held: 1),
@@ -94,6 +95,7 @@ FIELDS: dict[str, Callable[[Holdings], tuple[object, object]]] = {
     "ticket_ids": lambda held: ([held.ticket_id], [UNKNOWN_UUID]),
     "owner_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
     "origin_uuid": lambda held: (held.saved_uuid, UNKNOWN_UUID),
+    "bootstrap_uuid": lambda held: (held.saved_uuid, UNKNOWN_UUID),
     "team_uuid": lambda held: (held.team_uuid, UNKNOWN_UUID),
 }
 

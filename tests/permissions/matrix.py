@@ -51,6 +51,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/teams": {"name": "One"},
     "POST /api/v1/terraform/projects": {"name": "One"},
     "POST /api/v1/terraform/projects/<uuid:terraform_uuid>/variables": {"name": "size", "value": 1},
+    "POST /api/v1/terraform/projects/<uuid:terraform_uuid>/server-rules": {
+        "resource_type": "aws_instance",
+        "hostname": "{id}",
+        "ip_address": "{id}",
+    },
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/files/<path:file_path>": {"content": "# nothing"},
     "POST /api/v1/teams/<uuid:team_uuid>/members": {"user_id": 2_000_000_000},
     "POST /api/v1/tenants": {"name": "One", "admin_username": "one-admin", "admin_email": "one@example.org"},
