@@ -45,7 +45,7 @@ class Holdings:
     terraform_revision_uuid: str
     variable_uuid: str
     execution_uuid: str
-    server_rule_uuid: str
+    rule_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:

@@ -60,7 +60,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "execution_uuid", lambda _owner, held: held.execution_uuid),
     ("/", "revision_uuid", lambda _owner, held: held.terraform_revision_uuid),
     ("/", "variable_uuid", lambda _owner, held: held.variable_uuid),
-    ("/", "rule_uuid", lambda _owner, held: held.server_rule_uuid),
+    ("/", "rule_uuid", lambda _owner, held: held.rule_uuid),
     ("/", "file_path", lambda _owner, _held: "main.tf"),
     ("/", "workspace", lambda _owner, _held: UNKNOWN_UUID),
     ("/", "version", lambda _owner, _held: 1),
