@@ -35,8 +35,9 @@ def playbook_text(tasks: int) -> str:
 class Platform:
     """A running platform and a key for it."""
 
-    def __init__(self, client: Client, folder: Path, stack: Any) -> None:
+    def __init__(self, client: Client, folder: Path, stack: Any, key: str = "") -> None:
         self.client = client
+        self.key = key
         self.folder = folder
         self.stack = stack  # tests.support.stack.Stack
         self.server_id = client.ask("/servers", q="controller")[0]["id"]
@@ -93,7 +94,7 @@ def platform(**settings: str) -> Iterator[Platform]:
                 command = [sys.executable, "-m", "app.standalone.demo_key", "issue"]
                 made = subprocess.run(command, cwd=ROOT, env=stack.environment, capture_output=True, check=True)
                 key = json.loads(made.stdout.splitlines()[-1])["key"]
-                yield Platform(Client(stack.base_url, key), folder, stack)
+                yield Platform(Client(stack.base_url, key), folder, stack, key)
             finally:
                 stack.stop()
         finally:
