@@ -1,8 +1,8 @@
 """A plan and the apply of it, of 500 resources, through a real platform, against the bare command line.
 
 Ours runs from sending the request until the execution has ended, for the plan and for the apply; with everything that
-the platform keeps of them. The baselines are ``terraform init``, ``plan -out`` and ``apply`` of the same files, with the
-local backend and with a bare HTTP backend that keeps the state in memory; the better one counts.
+the platform keeps of them. The baselines are ``terraform init``, ``plan -out`` and ``apply`` of the same files, with
+the local backend and with a bare HTTP backend that keeps the state in memory; the better one counts.
 """
 
 from __future__ import annotations

@@ -246,6 +246,10 @@ class Handle:
         _alive()
         self._engine.stop(reason)
 
+    def hurry(self) -> None:
+        """Have no further patience with its end; it ends at once here anyway."""
+        _alive()
+
     def result(self) -> RunResult | None:
         """Its last word."""
         _alive()

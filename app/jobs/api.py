@@ -13,6 +13,7 @@ from app.core.flask_app import PlatformFlask, current_actor
 from app.jobs import listings, log_queries, queries, service
 from app.jobs.queries import JobFilter, LaunchFilter
 from app.jobs.schemas import (
+    CancelQuery,
     JobQuery,
     JobSchema,
     LaunchDetailSchema,
@@ -75,10 +76,11 @@ class OneLaunch(MethodView):
 
 @launches.route("/launches/<uuid:launch_uuid>/cancel", methods=["POST"])
 @documented(launches, 404, 409)
+@launches.arguments(CancelQuery, location="query")
 @launches.response(202, LaunchDetailSchema)
-def cancel_launch(launch_uuid: Any) -> Any:
-    """Cancel everything open in a launch. Asking twice is fine."""
-    return launch_detail(service.cancel_launch(current_actor(), str(launch_uuid)))
+def cancel_launch(query: dict[str, Any], launch_uuid: Any) -> Any:
+    """Cancel everything open in a launch. Asking twice is fine; ``at_once`` kills what still lives."""
+    return launch_detail(service.cancel_launch(current_actor(), str(launch_uuid), at_once=query["at_once"]))
 
 
 @launches.route("/launches/<uuid:launch_uuid>/results")
@@ -129,10 +131,11 @@ class OneJob(MethodView):
 
 @jobs.route("/jobs/<uuid:job_id>/cancel", methods=["POST"])
 @documented(jobs, 404, 409)
+@jobs.arguments(CancelQuery, location="query")
 @jobs.response(202, JobSchema)
-def cancel_job(job_id: Any) -> Any:
-    """Cancel one job; 409 when it runs together with others (cancel the launch then)."""
-    return listings.job_rows([service.cancel_job(current_actor(), str(job_id))])[0]
+def cancel_job(query: dict[str, Any], job_id: Any) -> Any:
+    """Cancel one job; 409 when it runs together with others (cancel the launch then). ``at_once`` kills it."""
+    return listings.job_rows([service.cancel_job(current_actor(), str(job_id), at_once=query["at_once"])])[0]
 
 
 @jobs.route("/jobs/<uuid:job_id>/logs")

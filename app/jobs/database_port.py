@@ -368,13 +368,17 @@ def _ring_later(run_id: int) -> None:
 
 def _orders(claim: Claim) -> Orders:
     row = db.session.execute(
-        select(Run.cancel_requested_at, Worker.state, Worker.message)
+        select(Run.cancel_requested_at, Run.cancel_forced_at, Worker.state, Worker.message)
         .outerjoin(Worker, Worker.id == Run.worker_id)
         .where(*_fence(claim), Run.status.in_(RUN_OPEN))
     ).one_or_none()
     if row is None:
         raise Fenced
-    return Orders(row.cancel_requested_at is not None, drain=_drain_is_over(row.state, row.message))
+    return Orders(
+        row.cancel_requested_at is not None,
+        drain=_drain_is_over(row.state, row.message),
+        cancel_forced=row.cancel_forced_at is not None,
+    )
 
 
 def _drain_is_over(state: WorkerState | None, message: str | None) -> bool:

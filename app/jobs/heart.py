@@ -37,6 +37,7 @@ class Heart:
 
     def __init__(self, port: EnginePort, claim: Claim, handle: RunHandle, fence: SelfFence) -> None:
         self.stopping = False
+        self._hurried = False
         self._port = port
         self._claim = claim
         self._handle = handle
@@ -50,7 +51,13 @@ class Heart:
             return
         orders = self._ask(renews=now >= self._renew_at)
         self._listen_at = time.monotonic() + LISTEN_SECONDS
-        if orders is None or self.stopping:
+        if orders is None:
+            return
+        if orders.cancel_forced and not self._hurried:
+            self._handle.stop(StopReason.CANCEL)
+            self._handle.hurry()
+            self.stopping = self._hurried = True
+        if self.stopping:
             return
         if orders.cancel_requested or orders.drain:
             self._handle.stop(StopReason.CANCEL if orders.cancel_requested else StopReason.SHUTDOWN)

@@ -89,7 +89,7 @@ class Run(TenantOwned, HasUuid, Created, Model):
         enum_column(RunStatus, "status"), nullable=False, default=RunStatus.PENDING, server_default="pending"
     )
     lock_mode: Mapped[LockMode] = mapped_column(enum_column(LockMode, "lock_mode"), nullable=False)
-    lock_name: Mapped[str | None] = mapped_column(String(100))  # runs of one name in a tenant: one after the other
+    lock_name: Mapped[str | None] = mapped_column(String(200))  # runs of one name in a tenant: one after the other
     timeout_seconds: Mapped[int] = mapped_column(nullable=False)
     attempt: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")  # fencing number
     failure_code: Mapped[str | None] = mapped_column(String(30))
@@ -102,6 +102,7 @@ class Run(TenantOwned, HasUuid, Created, Model):
     began_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # set before the engine starts
     completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    cancel_forced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)  # without the engine's own grace
     cancel_requested_by: Mapped[int | None] = mapped_column()
     # Who carries it. A process is named by host, boot, pid and start time: pids are used again.
     worker_id: Mapped[int | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
@@ -207,7 +208,7 @@ class RunLock(TenantOwned, Model):
     )
 
     id: Mapped[int] = mapped_column(BigIntPK, primary_key=True)
-    name: Mapped[str] = mapped_column(String(100), nullable=False)
+    name: Mapped[str] = mapped_column(String(200), nullable=False)
     run_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
     acquired_at: Mapped[datetime] = mapped_column(UTCDateTime, nullable=False)
 

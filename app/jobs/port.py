@@ -56,6 +56,7 @@ class Orders:
 
     cancel_requested: bool
     drain: bool  # the worker is being stopped and its time is nearly over
+    cancel_forced: bool = False  # somebody does not want to wait for the engine's own end
 
 
 @dataclass(frozen=True, slots=True)

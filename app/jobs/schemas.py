@@ -84,6 +84,14 @@ class JobPageQuery(JobQuery):
     q = fields.String(load_default=None, validate=validate.Length(1, 100))
 
 
+class CancelQuery(Strict):
+    """How a run is ended."""
+
+    at_once = fields.Boolean(
+        load_default=False, metadata={"description": "Kill it, without waiting for the engine's own end."}
+    )
+
+
 class LogQuery(Strict):
     """Reading lines by cursor."""
 

@@ -178,31 +178,32 @@ def _ring_when_committed(run: Run) -> None:
     queue.ring_after_commit(run.id, run.queue)
 
 
-def cancel_launch(actor: Actor, launch_uuid: str) -> Launch:
-    """Ask for the end of everything open in a launch: pending runs end now, running ones within 15 s.
+def cancel_launch(actor: Actor, launch_uuid: str, *, at_once: bool = False) -> Launch:
+    """Ask for the end of everything open in a launch: pending runs end now, running ones within the engine's grace.
 
-    Whoever launched it may, whatever their role. Asking twice is fine. A launch that has ended raises
-    InvalidTransition.
+    ``at_once``: running ones are killed, with everything that they started, without any grace. Whoever launched it
+    may, whatever their role. Asking twice is fine. A launch that has ended raises InvalidTransition.
     """
     rights.require_cancel(actor)
     launch = queries.get_launch(actor, launch_uuid)
     rights.require_cancel(actor, launch.user_id)
     if launch.status in JOB_FINAL:
         raise InvalidTransition("This launch has already ended; there is nothing left to cancel.")
-    if launch.cancel_requested_at is None:
-        launch.cancel_requested_at = database_now()
-        audit.record(actor, "launch:cancel", Resource("launch", launch.id, launch.uuid), action="CANCEL")
+    if launch.cancel_requested_at is None or at_once:
+        launch.cancel_requested_at = launch.cancel_requested_at or database_now()
+        how = {"at_once": True} if at_once else {}
+        audit.record(actor, "launch:cancel", Resource("launch", launch.id, launch.uuid), action="CANCEL", details=how)
     runs = db.session.scalars(
         select(Run).where(Run.tenant_id == actor.tenant_id, Run.launch_id == launch.id, Run.completed_at.is_(None))
     ).all()
     for run in runs:
-        _cancel_run(actor, run)
+        _cancel_run(actor, run, at_once=at_once)
     db.session.refresh(launch)
     return launch
 
 
-def cancel_job(actor: Actor, job_id: str) -> Job:
-    """Cancel one job. Pending: it is left out of its run. Running alone: its run is stopped.
+def cancel_job(actor: Actor, job_id: str, *, at_once: bool = False) -> Job:
+    """Cancel one job. Pending: it is left out of its run. Running alone: its run is stopped (``at_once``: killed).
 
     A job that runs together with others raises Conflict with the launch's cancel as advice, one that has
     ended InvalidTransition.
@@ -221,16 +222,17 @@ def cancel_job(actor: Actor, job_id: str) -> Job:
             f"POST /api/v1/launches/{launch.uuid}/cancel.",
             error="shared_run",
         )
-    audit.record(actor, "job:cancel", Resource("job", job.id, job.job_id), action="CANCEL")
+    how = {"at_once": True} if at_once else {}
+    audit.record(actor, "job:cancel", Resource("job", job.id, job.job_id), action="CANCEL", details=how)
     if others > 0:
         closing.cancel_pending_job(job)
     else:
-        _cancel_run(actor, run)
+        _cancel_run(actor, run, at_once=at_once)
     db.session.refresh(job)
     return job
 
 
-def _cancel_run(actor: Actor, run: Run) -> None:
+def _cancel_run(actor: Actor, run: Run, *, at_once: bool = False) -> None:
     """End a pending run, ask for the end of one that a worker has; again when it changed hands in between."""
     while not closing.cancel_pending_run(run):
         asked = db.session.execute(
@@ -239,6 +241,7 @@ def _cancel_run(actor: Actor, run: Run) -> None:
             .values(
                 cancel_requested_at=func.coalesce(Run.cancel_requested_at, db_now()),
                 cancel_requested_by=func.coalesce(Run.cancel_requested_by, actor.user_id),
+                **({"cancel_forced_at": func.coalesce(Run.cancel_forced_at, db_now())} if at_once else {}),
             )
             .execution_options(synchronize_session=False)
         )

@@ -160,8 +160,9 @@ def job_cancel(job_id: Any) -> ResponseReturnValue:
         if not _is_confirmed(expected):
             message = f"{row.playbook_name} stops on {row.server_name or 'no server'}. What has been done stays done."
             return _ask(f"Cancel job #{row.number}?", message, expected, "Cancel the job", target)
-    service.cancel_job(actor, str(job_id))
-    flash("Cancelling. What has been done stays done.", "ok")
+    at_once = request.form.get("at_once") == "1"
+    service.cancel_job(actor, str(job_id), at_once=at_once)
+    flash("It is killed now." if at_once else "Cancelling. What has been done stays done.", "ok")
     return redirect(target, 303)
 
 

@@ -40,6 +40,9 @@ class TaskStatus(StrEnum):
     IGNORED = "ignored"
 
 
+HURRY = "hurry"  # on the control pipe, after a reason to stop: no further grace
+
+
 class StopReason(StrEnum):
     """Why the executor or the supervisor itself stops a run before its own end."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from app.runners import cgroup
-from app.runners.base import FailureCode, RunResult, RunSpec, StopReason
+from app.runners.base import HURRY, FailureCode, RunResult, RunSpec, StopReason
 from app.runners.engines import load_engine
 from app.runners.masking import check_maskable
 from app.runners.process import (
@@ -245,9 +245,16 @@ class RunHandle:
 
     def stop(self, reason: StopReason) -> None:
         """Ask the supervisor to stop the run; the first reason counts. Returns at once."""
+        self._tell(reason.value)
+
+    def hurry(self) -> None:
+        """Have a run that was asked to stop killed without any further grace. Returns at once."""
+        self._tell(HURRY)
+
+    def _tell(self, word: str) -> None:
         assert self._process.stdin is not None
         try:
-            os.write(self._process.stdin.fileno(), f"{reason.value}\n".encode("ascii"))
+            os.write(self._process.stdin.fileno(), f"{word}\n".encode("ascii"))
         except (OSError, ValueError):
             return  # it has ended
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.runners import cgroup
-from app.runners.base import StopReason
+from app.runners.base import HURRY, StopReason
 from app.runners.engines import Outcome
 from app.runners.lines import MAX_LINE_BYTES, LineSplitter
 from app.runners.process import child_pids
@@ -33,6 +33,7 @@ class StopRequest:
 
     reason: StopReason | None = None
     at: float = 0.0
+    is_urgent: bool = False  # no grace any more
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, reason: StopReason) -> None:
@@ -221,6 +222,9 @@ class Pump(threading.Thread):
     def _take_control(self) -> None:
         *requests, self._control = self._control.split(b"\n")
         for request in requests:
+            if request == HURRY.encode("ascii"):
+                self._stop_request.is_urgent = True
+                continue
             try:
                 self._stop_request.ask(StopReason(request.decode("ascii")))
             except ValueError:
@@ -247,7 +251,7 @@ class Pump(threading.Thread):
                     os.kill(pid, signal.SIGTERM)
                 except ProcessLookupError:
                     continue
-        elif not self._killed and now - stop.at > settings.grace:
+        elif not self._killed and (stop.is_urgent or now - stop.at > settings.grace):
             left = cgroup.end_run(
                 settings.marker, settings.group.folders, root=os.getpid(), exclude={os.getpid()}, deadline_seconds=5.0
             )

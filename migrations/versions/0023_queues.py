@@ -15,14 +15,15 @@ ORDER = ["tenant_id", "lock_name", "status", "id"]
 
 
 def upgrade() -> None:
-    op.add_column("runs", sa.Column("lock_name", sa.String(length=100), nullable=True))
+    op.add_column("runs", sa.Column("lock_name", sa.String(length=200), nullable=True))
+    op.add_column("runs", sa.Column("cancel_forced_at", portable.MOMENT, nullable=True))
     op.add_column("runs", sa.Column("queue", sa.String(length=30), server_default="runs", nullable=False))
     op.add_column("workers", sa.Column("queues", sa.JSON(), nullable=True))
     op.create_index(op.f(f"ix_runs_{'_'.join(ORDER)}"), "runs", ORDER)
     op.create_table(
         "run_locks",
         sa.Column("id", portable.BIG_KEY, nullable=False),
-        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("run_id", sa.BigInteger(), nullable=False),
         sa.Column("acquired_at", portable.MOMENT, nullable=False),
         sa.Column("tenant_id", sa.Integer(), nullable=False),

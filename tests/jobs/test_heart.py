@@ -43,7 +43,8 @@ class Stage:
         port = SimpleNamespace(heartbeat=lambda claim: self._say("renew"), listen=lambda claim: self._say("listen"))
         fence = SimpleNamespace(renewed=self.renewed.append)
         made: Any = Heart
-        return made(port, None, SimpleNamespace(stop=self.stopped.append), fence)  # type: ignore[no-any-return]
+        handle = SimpleNamespace(stop=self.stopped.append, hurry=lambda: self.asked.append("hurry"))
+        return made(port, None, handle, fence)  # type: ignore[no-any-return]
 
     def live(self, one: Heart, seconds: float) -> list[str]:
         """Beat sixteen times a second; return what was asked meanwhile."""
@@ -62,6 +63,17 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     chosen = SimpleNamespace(lease_seconds=300, self_fence_seconds=0)
     monkeypatch.setattr(heart, "settings", lambda: chosen)
     return made
+
+
+def test_a_cancel_that_is_forced_later_hurries_the_end_once(stage: Stage) -> None:
+    one = stage.heart()
+    stage.answer = Orders(cancel_requested=True, drain=False)
+    stage.live(one, 2)
+    assert stage.stopped == [StopReason.CANCEL] and "hurry" not in stage.asked
+    stage.answer = Orders(cancel_requested=True, drain=False, cancel_forced=True)
+    stage.live(one, 4)
+    assert stage.asked.count("hurry") == 1
+    assert set(stage.stopped) == {StopReason.CANCEL}
 
 
 def test_orders_are_heard_each_second_and_the_lease_is_renewed_every_fifth(stage: Stage) -> None:

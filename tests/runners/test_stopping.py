@@ -31,7 +31,8 @@ STUBBORN = """
 
 def start_stubborn(runs: Runs, tmp_path: Path, wait_for: Wait, **given: object) -> RunHandle:
     mark = tmp_path / "mark"
-    handle = runs.start(STUBBORN.format(mark=mark), grace_seconds=1, **given)  # type: ignore[arg-type]
+    given = {"grace_seconds": 1, **given}
+    handle = runs.start(STUBBORN.format(mark=mark), **given)  # type: ignore[arg-type]
     wait_for(lambda: all(Path(f"{mark}.{n}").exists() for n in range(3)))
     return handle
 
@@ -66,6 +67,17 @@ def test_cancel_ends_children_that_ignore_signals_and_cleared_their_environment(
     assert ended.codes() == {"a": "cancelled"}
     assert ended.result.stopped_by is StopReason.CANCEL
     assert ended.result.failure_code is FailureCode.CANCELLED
+
+
+def test_a_run_in_a_hurry_gets_no_grace(runs: Runs, tmp_path: Path, wait_for: Wait) -> None:
+    handle = start_stubborn(runs, tmp_path, wait_for, grace_seconds=600)
+    handle.stop(StopReason.CANCEL)
+    handle.hurry()
+    began = time.monotonic()
+    assert handle.wait(30)
+    assert time.monotonic() - began < 30
+    result = handle.result()
+    assert result is not None and result.stopped_by is StopReason.CANCEL
 
 
 def test_the_time_limit_stops_a_stubborn_run(runs: Runs, tmp_path: Path, wait_for: Wait) -> None:

@@ -189,6 +189,10 @@ def test_executions_of_one_workspace_go_in_order_and_others_do_not_wait(workshop
     assert names == {"staging"}
 
 
+def test_a_workspace_with_the_longest_name_runs(workshop: Workshop) -> None:
+    assert workshop.plan(workspace="w" * 90)["status"] == "success"
+
+
 def test_init_and_refresh_run_and_a_refresh_writes_the_state(workshop: Workshop) -> None:
     assert workshop.plan(execution_type="init")["status"] == "success"
     workshop.apply(workshop.plan())
