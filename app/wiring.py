@@ -43,6 +43,7 @@ MODEL_MODULES = (
     "app.playbooks.models_saved",
     "app.terraform.models",
     "app.terraform.models_files",
+    "app.terraform.models_git",
     "app.terraform.models_executions",
     "app.terraform.models_variables",
     "app.terraform.models_state",
