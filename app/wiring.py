@@ -64,8 +64,10 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.terraform.api_backend",
     "app.terraform.api_executions",
     "app.terraform.api_files",
+    "app.terraform.api_git",
     "app.terraform.web_executions",
     "app.terraform.web_files",
+    "app.terraform.web_git",
     "app.terraform.web_states",
 )
 # Connected at start: they register job kinds and listen to signals.

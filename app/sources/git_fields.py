@@ -149,6 +149,6 @@ def accept_offered(project: GitSource, fingerprint: str) -> list[str]:
     """
     offered = [key.fingerprint for key in offered_keys(project)]
     if fingerprint not in offered:
-        raise Conflict("The host does not show this key (any more). Sync, then compare again.", error="no_such_key")
+        raise Conflict("The host does not show this key (any more). Read it again, then compare.", error="no_such_key")
     project.git_host_keys, project.git_offered_keys = project.git_offered_keys, None
     return offered

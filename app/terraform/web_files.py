@@ -13,7 +13,7 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.sources.differences import is_text
-from app.terraform import queries, queries_files, service_files, service_variables
+from app.terraform import queries, queries_files, queries_git, service_files, service_variables
 from app.terraform.models_files import TerraformRevision
 from app.terraform.service_files import MAX_EDIT_BYTES
 from app.terraform.service_variables import VariableInput
@@ -47,6 +47,7 @@ def files(terraform_uuid: Any) -> str:
         files=queries_files.list_files(actor, revision),
         page=queries_files.list_revisions(actor, project, page=page, page_size=20),
         names=queries_files.author_names(actor, project),
+        branches=queries_git.list_branches(actor, project),
     )
 
 
