@@ -19,7 +19,8 @@ from app.core.tenancy import system_scope
 from app.inventory.ssh_client import ScannedKey, parse_keys
 from app.sources.git_client import Git, GitError
 from app.terraform.models import TerraformProject
-from tests.factories import bearer
+from tests import factories
+from tests.factories import PersonMade, bearer
 from tests.support.git_repositories import Repository
 from tests.terraform.house import MAIN, Workshop
 from tests.terraform.test_command_line import dump
@@ -138,16 +139,14 @@ def test_what_cannot_be_read_fails_the_execution_and_says_what_to_do(
 
 
 def test_an_execution_that_failed_is_asked_for_again_with_its_branch(
-    git_workshop: Workshop, network: Repository
+    git_workshop: Workshop, network: Repository, admin: PersonMade
 ) -> None:
     assert git_workshop.plan(branch="late")["status"] == "failed"
     network.git("branch", "late")
-    client = git_workshop.app.test_client()
-    job = client.get("/api/v1/jobs", headers=bearer(git_workshop.key)).json[0]
-    again = client.post(
-        f"/api/v1/launches/{job['launch_uuid']}/relaunch", json={"only": "all"}, headers=bearer(git_workshop.key)
-    )
-    assert again.status_code == 202, again.json
+    browser = factories.sign_in(git_workshop.app.test_client(), admin)
+    job = browser.get("/api/v1/jobs", headers=bearer(git_workshop.key)).json[0]
+    again = factories.post(browser, f"/launches/{job['launch_uuid']}/relaunch", only="all")
+    assert again.status_code == 303
     git_workshop.work()
     newest = git_workshop.of_project("GET", "/executions")[0]
     assert (newest["branch"], newest["status"]) == ("late", "success"), newest
@@ -169,7 +168,7 @@ def test_files_of_a_project_from_git_are_changed_in_git(git_workshop: Workshop) 
 
 def test_bad_sources_are_refused_by_field(workshop: Workshop) -> None:
     def wrong(code: int = 422, **given: Any) -> set[str]:
-        return set(workshop.of_project("PATCH", "", code, json=given)["fields"])
+        return set(workshop.of_project("PATCH", "", code, json=given)["errors"])
 
     assert wrong(source="git") == {"git_repository_url"}
     assert wrong(git_repository_url="ext::sh -c id") == {"git_repository_url"}
@@ -180,9 +179,9 @@ def test_bad_sources_are_refused_by_field(workshop: Workshop) -> None:
     assert wrong(git_repository_url=address, credential_kind="ssh_key", credential_secret=SECRET) == {"credential_kind"}
     assert wrong(git_repository_url=address, credential_kind="token") == {"credential_secret"}
     assert workshop.of_project("GET")["source"] == "files", "what was refused left nothing behind"
-    assert set(workshop.ask(422, branch="main")["fields"]) == {"branch"}
+    assert set(workshop.ask(422, branch="main")["errors"]) == {"branch"}
     workshop.of_project("PATCH", json={"git_repository_url": address})
-    assert set(workshop.ask(422, branch="a..b")["fields"]) == {"branch"}
+    assert set(workshop.ask(422, branch="a..b")["errors"]) == {"branch"}
 
 
 def test_another_source_makes_waiting_plans_void_and_files_can_be_edited_again(
@@ -272,3 +271,39 @@ def test_a_host_key_is_accepted_by_a_person_and_a_changed_one_is_told(
     with system_scope("test"), unit_of_work(writes=False):
         actions = [entry.action for entry in db.session.scalars(select(AuditEntry))]
     assert actions.count("ALERT") == 1
+
+
+def test_a_project_from_git_is_made_read_and_edited_in_the_browser(
+    workshop: Workshop, network: Repository, git_root: Path, admin: PersonMade
+) -> None:
+    runtime.configure(settings().model_copy(update={"git_local_root": git_root}))
+    browser = factories.sign_in(workshop.app.test_client(), admin)
+    version = workshop.of_project("GET")["terraform_version"]
+    form = {"name": "shop", "source": "git", "terraform_version": version, "credential_kind": "none"}
+    refused = factories.post(browser, "/terraform/new", **form, git_repository_url="nowhere")
+    assert refused.status_code == 422 and "Only https and ssh addresses" in refused.get_data(as_text=True)
+    made = factories.post(browser, "/terraform/new", **form, git_repository_url=network.url)
+    assert made.status_code == 302, made.get_data(as_text=True)
+    where = made.headers["Location"]
+
+    def text(path: str) -> str:
+        return browser.get(path).get_data(as_text=True)
+
+    assert "Not read from git yet" in text(where) and network.url in text(where)
+    asked = factories.post(browser, f"{where}/read")
+    assert asked.status_code == 303
+    workshop.work()
+    head = network.git("rev-parse", "HEAD")[:12]
+    assert head in text(asked.headers["Location"]) and head in text(where)
+    files = text(f"{where}/files")
+    assert "Read from git" in files and "First" in files and "Ada" in files
+    assert "Upload an archive" not in files and "Restore" not in files and "New file" not in files
+    assert "<textarea" not in text(f"{where}/edit-file?path=main.tf")
+    assert 'name="branch"' in text(f"{where}/plan")
+    plan = factories.post(browser, f"{where}/plan", purpose="plan", workspace="default", branch="main")
+    workshop.work()
+    assert "Apply this plan" in text(plan.headers["Location"])
+    wrong = factories.post(browser, f"{where}/edit", **{**form, "credential_kind": "token"}, credential_secret=SECRET)
+    assert wrong.status_code == 422 and SECRET not in wrong.get_data(as_text=True)
+    saved = factories.post(browser, f"{where}/edit", **form, git_repository_url=network.url, git_branch="release/2")
+    assert saved.status_code == 302 and "release/2" in text(where)
