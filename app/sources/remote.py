@@ -16,14 +16,17 @@ from app.core.runtime import settings
 from app.runners.workspace import remove_tree
 from app.sources.git_address import GitUrl, Scheme
 from app.sources.git_client import Credential, Git, GitError
-from app.sources.git_tree import Commit, read_commit, read_tree
+from app.sources.git_tree import Commit, TreeLimits, read_commit, read_tree
 from app.sources.store import SourceFile
 from app.sources.sync_log import SyncLog
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to read: ``branch`` None is the remote's HEAD, ``subfolder`` narrows the files, ``again`` ends advice."""
+    """Where to read: ``branch`` None is the remote's HEAD, ``subfolder`` narrows the files.
+
+    ``again`` ends advice; ``limits`` None are those of a project that may have a sub-folder.
+    """
 
     url: GitUrl
     branch: str | None
@@ -31,6 +34,7 @@ class Place:
     host_keys: str = ""
     credential: Credential = field(default_factory=Credential, repr=False)
     again: str = "sync again"
+    limits: TreeLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def read_remote(
     said.add(f"branch {head.branch or 'HEAD'} is at {head.commit}")
     hash_ = git.fetch(f"refs/heads/{head.branch}" if head.branch else "HEAD")
     commit = read_commit(git, hash_)
-    tree = read_tree(git, hash_, place.subfolder)
+    tree = read_tree(git, hash_, place.subfolder, place.limits)
     size = sum(len(file.data) for file in tree.files.values())
     said.add(f"commit {hash_}: {len(tree.files)} files, {size} bytes")
     for note in tree.notes:

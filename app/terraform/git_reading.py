@@ -26,6 +26,7 @@ from app.runners.masking import Masker
 from app.sources.git_address import AddressRefused, parse_git_url
 from app.sources.git_client import GitError
 from app.sources.git_fields import credential_of
+from app.sources.git_tree import TreeLimits
 from app.sources.remote import HostKeysOffered, Place, Remote, private_folder, read_remote
 from app.sources.sync_log import SyncLog
 from app.terraform import branches, queries, queries_executions, revisions
@@ -106,12 +107,23 @@ def _take(tenant_id: int, launch_id: int) -> _Task | None:
                 host_keys=project.git_host_keys or "",
                 credential=credential_of(project),
                 again=_AGAIN,
+                limits=_limits(),
             )
         except DecryptionError:
             raise _unread("The stored credential can no longer be opened. Enter it again.") from None
         except AppError as error:  # what may be cloned from has been narrowed since
             raise _unread(" ".join(text for texts in error.errors.values() for text in texts)) from None
         return _Task(tenant_id, launch_id, launch.user_id, execution.uuid, project.id, place)
+
+
+def _limits() -> TreeLimits:
+    return TreeLimits(
+        "The repository",
+        settings().project_max_files,
+        settings().project_max_bytes,
+        "Keep less in it, or raise MILLWRIGHT_PROJECT_MAX_FILES.",
+        "Keep less in it, or raise MILLWRIGHT_PROJECT_MAX_BYTES.",
+    )
 
 
 def _launch(tenant_id: int, launch_id: int) -> Launch:

@@ -116,6 +116,21 @@ def test_another_branch_is_read_for_itself(git_workshop: Workshop, network: Repo
     assert git_workshop.plan()["branch"] == "release/2"
 
 
+def test_the_policy_applies_plans_of_the_projects_own_branch_and_of_no_other(
+    git_workshop: Workshop, network: Repository
+) -> None:
+    git_workshop.of_project("PATCH", json={"apply_policy": "auto"})
+    network.git("branch", "anybodys")
+    assert git_workshop.plan(branch="anybodys")["review"] == "waiting"
+    assert git_workshop.plan()["review"] == "applied"
+
+
+def test_a_repository_over_a_limit_is_refused_with_advice_that_can_be_followed(git_workshop: Workshop) -> None:
+    runtime.configure(settings().model_copy(update={"project_max_files": 1}))
+    said = git_workshop.plan()["error_message"]
+    assert "MILLWRIGHT_PROJECT_MAX_FILES" in said and "sub-folder" not in said
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [({"branch": "missing"}, "has no branch 'missing'"), ({}, "There is no repository")],
