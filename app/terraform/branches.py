@@ -79,7 +79,7 @@ def note_commit(project: TerraformProject, branch: GitBranch, revision: Terrafor
     """Write down what the newest reading of a branch brought; that of the default branch is in force."""
     branch.revision_id = revision.id
     branch.last_commit_hash, branch.last_commit_message = commit.hash, commit.message
-    branch.last_commit_author, branch.last_commit_date = commit.author, commit.date
+    branch.last_commit_author, branch.last_commit_date = commit.author[:200], commit.date
     if branch.is_default:
         project.git_commit_hash, project.revision_id = commit.hash, revision.id
     db.session.flush()

@@ -71,7 +71,8 @@ def read_first(tenant_id: int, launch_id: int) -> None:
             _store(task, remote)
     except (GitError, AddressRefused) as error:
         detail = getattr(error, "detail", "")
-        text = f"{error} git says: {detail}" if error.code == "git_failed" and detail else str(error)
+        is_git = error.code == "git_failed" and detail  # there is no log beside the message
+        text = f"git could not read the repository, and says: {detail.strip().rstrip('.')}." if is_git else str(error)
         raise _failed(task, said, error.code, text, error) from None
     except AppError as error:
         words = [text for texts in error.errors.values() for text in texts] or [error.message]

@@ -36,6 +36,6 @@ class GitBranch(TenantOwned, HasUuid, Timestamped, Model):
     default_mark: Mapped[int | None] = mapped_column(Computed("CASE WHEN is_default = 1 THEN 1 END", persisted=True))
     last_commit_hash: Mapped[str | None] = mapped_column(ascii_binary(40))
     last_commit_message: Mapped[str | None] = mapped_column(Text)
-    last_commit_author: Mapped[str | None] = mapped_column(String(255))
+    last_commit_author: Mapped[str | None] = mapped_column(String(200))
     last_commit_date: Mapped[datetime | None] = mapped_column(UTCDateTime)
     revision_id: Mapped[int | None] = mapped_column()

@@ -27,7 +27,7 @@ def upgrade() -> None:
         ),
         sa.Column("last_commit_hash", portable.ascii_binary(40), nullable=True),
         sa.Column("last_commit_message", sa.Text(), nullable=True),
-        sa.Column("last_commit_author", sa.String(length=255), nullable=True),
+        sa.Column("last_commit_author", sa.String(length=200), nullable=True),
         sa.Column("last_commit_date", portable.MOMENT, nullable=True),
         sa.Column("revision_id", sa.Integer(), nullable=True),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
