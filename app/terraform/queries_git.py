@@ -25,8 +25,3 @@ def list_branches(actor: Actor, project: TerraformProject) -> Sequence[GitBranch
         .order_by(GitBranch.is_default.desc(), GitBranch.name)
         .limit(MOST_BRANCHES)
     ).all()
-
-
-def branch_names(actor: Actor, project: TerraformProject) -> dict[int, str]:
-    """Return the names of a project's branches by number."""
-    return {branch.id: branch.name for branch in list_branches(actor, project)}

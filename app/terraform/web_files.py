@@ -38,6 +38,7 @@ def files(terraform_uuid: Any) -> str:
     actor = current_actor()
     project = queries.get_project(actor, str(terraform_uuid))
     revision = queries_files.current_revision(actor, project)
+    branches = queries_git.list_branches(actor, project)
     number = request.args.get("page", "")
     page = int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 7 and int(number) else 1
     return render_template(
@@ -47,7 +48,8 @@ def files(terraform_uuid: Any) -> str:
         files=queries_files.list_files(actor, revision),
         page=queries_files.list_revisions(actor, project, page=page, page_size=20),
         names=queries_files.author_names(actor, project),
-        branches=queries_git.list_branches(actor, project),
+        branches=branches,
+        branch_names={branch.id: branch.name for branch in branches},
     )
 
 

@@ -176,6 +176,7 @@ REVISIONS = [
         commit_hash="3f" * 20 if n == 6 else None,
         commit_message=f"Widen the network {XSS}\n\nAs agreed." if n == 6 else None,
         commit_author=f"Amelie Koch {XSS}" if n == 6 else None,
+        branch_id=5 if n == 6 else None,
         file_count=n,
         created_by=1,
         created_at=NOW,
@@ -205,7 +206,7 @@ BRANCHES = [
 def _files(**changes: Any) -> dict[str, Any]:
     files = [("main.tf", 358), ("modules/network/variables.tf", 12_345)]
     found = {"project": PROJECT, "revision": REVISIONS[0], "files": files, "page": listing(REVISIONS, 3)}
-    return {**found, "names": {1: "amelie.koch"}, "branches": [], **changes}
+    return {**found, "names": {1: "amelie.koch"}, "branches": [], "branch_names": {5: "release/2026-11"}, **changes}
 
 
 def _variable(name: str, value: Any, *, sensitive: bool = False) -> Any:
