@@ -16,7 +16,7 @@ from app.core.db_time import Created, Timestamped
 from app.core.table import HasUuid, table_args, tenant_key
 from app.core.tenancy import TenantOwned
 from app.core.versioning import Versioned
-from app.sources.models import CredentialKind
+from app.sources.git_fields import GitSource
 from app.sources.revision_files import RevisionFile
 
 
@@ -52,13 +52,12 @@ SYNC_TRANSITIONS: Mapping[SyncStatus, frozenset[SyncStatus]] = {
 }
 
 
-class PlaybookProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
+class PlaybookProject(GitSource, Versioned, Timestamped, Model):
     """A set of files that playbooks lie in. ``revision_id`` is the one in force.
 
     ``approved_branch`` with the address and the person beside it is the rule that approves what a sync brings; it
     holds only while the project still reads that branch from that address.
-    ``git_branch`` None: the remote's HEAD. ``git_subfolder``: only what lies below it. ``git_host_keys`` are accepted
-    ssh host keys ("type base64" lines), ``git_offered_keys`` what the host showed and nobody accepted yet.
+    ``git_branch`` None: the remote's HEAD. ``git_subfolder``: only what lies below it.
     ``sync_error`` says why the newest sync failed, None after a good one.
     """
 
@@ -72,13 +71,6 @@ class PlaybookProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     git_url: Mapped[str | None] = mapped_column(String(500))
     git_branch: Mapped[str | None] = mapped_column(String(255))
     git_subfolder: Mapped[str | None] = mapped_column(String(255))
-    git_host_keys: Mapped[str | None] = mapped_column(Text)
-    git_offered_keys: Mapped[str | None] = mapped_column(Text)
-    credential_kind: Mapped[str] = mapped_column(
-        String(20), nullable=False, default=CredentialKind.NONE.value, server_default=CredentialKind.NONE.value
-    )
-    credential_user: Mapped[str | None] = mapped_column(String(100))
-    credential_secret: Mapped[str | None] = mapped_column(Text)  # encrypted, core/crypto
     sync_on_launch: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     synced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     sync_error: Mapped[str | None] = mapped_column(String(1000))

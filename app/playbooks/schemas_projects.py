@@ -12,10 +12,10 @@ from app.playbooks import queries
 from app.playbooks.branch_rule import rule_of
 from app.playbooks.dependencies import Kind, State
 from app.playbooks.models import ApprovalKind, PlaybookApproval, PlaybookProject, ProjectSource
-from app.playbooks.project_source import MAX_SECRET, offered_keys
 from app.playbooks.queries_revisions import MAX_PAGE
 from app.playbooks.schemas import MAX_ID, PageQuery, text
 from app.sources.differences import FileChange, as_unified
+from app.sources.git_fields import MAX_SECRET, offered_keys
 from app.sources.models import CredentialKind
 
 HASH = validate.Regexp(r"[0-9a-f]{64}\Z")

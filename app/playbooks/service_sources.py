@@ -19,6 +19,7 @@ from app.playbooks.projects import refuse_taken_name, refuse_taken_project_name
 from app.playbooks.service_sync import queue_sync
 from app.sources import store
 from app.sources.archive_files import archive_files
+from app.sources.git_fields import accept_offered
 from app.sources.models import CredentialKind
 
 _SHOWN = ("name", "description", "git_url", "git_branch", "git_subfolder", "credential_kind", "sync_on_launch")
@@ -68,18 +69,14 @@ def accept_host_key(actor: Actor, project_uuid: str, fingerprint: str) -> Playbo
     """
     require(actor, Permission.PLAYBOOK_EDIT)
     project = queries.get_project(actor, project_uuid)
-    offered = project_source.offered_keys(project)
-    if fingerprint not in {key.fingerprint for key in offered}:
-        raise Conflict("The host does not show this key (any more). Sync, then compare again.", error="no_such_key")
-    project.git_host_keys = project.git_offered_keys
-    project.git_offered_keys = None
+    offered = accept_offered(project, fingerprint)
     project.version += 1
     audit.record(
         actor,
         "playbook_project:accept_host_key",
         _resource(project),
         action="UPDATE",
-        details={"name": project.name, "fingerprints": [key.fingerprint for key in offered]},
+        details={"name": project.name, "fingerprints": offered},
     )
     queue_sync(actor, project, reason="change")
     return project

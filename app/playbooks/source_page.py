@@ -7,7 +7,7 @@ from typing import Any
 from app.core.actor import Actor
 from app.playbooks import queries_sources
 from app.playbooks.models import SYNC_OPEN, PlaybookProject
-from app.playbooks.project_source import offered_keys
+from app.sources.git_fields import offered_keys
 
 
 def sync_context(actor: Actor, project: PlaybookProject) -> dict[str, Any]:

@@ -7,12 +7,9 @@ revision stays in force and the project says what to do. A worker that dies is n
 from __future__ import annotations
 
 import logging
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -28,17 +25,18 @@ from app.core.errors import AppError
 from app.core.runtime import settings
 from app.core.state_machine import transition
 from app.core.tenancy import system_scope, tenant_scope
-from app.playbooks import content, project_source, revisions
+from app.playbooks import content, revisions
 from app.playbooks.branch_rule import approve_by_rule
 from app.playbooks.models import SYNC_TRANSITIONS, PlaybookProject, ProjectSync, SyncStatus
 from app.playbooks.service_sync import SYNC_PROJECT
 from app.playbooks.sync_requirements import resolve_requirements
 from app.playbooks.sync_task import Fenced, Pulse, SyncTask
 from app.runners.masking import Masker
-from app.runners.workspace import remove_tree
-from app.sources.git_address import AddressRefused, Scheme, parse_git_url
-from app.sources.git_client import Git, GitError
-from app.sources.git_tree import Commit, read_commit, read_tree
+from app.sources.git_address import AddressRefused, parse_git_url
+from app.sources.git_client import GitError
+from app.sources.git_fields import credential_of
+from app.sources.git_tree import Commit
+from app.sources.remote import Place, private_folder, read_remote
 from app.sources.store import SourceFile
 from app.sources.sync_log import SyncLog
 
@@ -55,17 +53,9 @@ class Fetched:
 
     commit: Commit
     branch: str
-    files: dict[str, SourceFile]
+    files: Mapping[str, SourceFile]
     packs: Mapping[str, bytes] = field(default_factory=dict)
     requirements: list[dict[str, Any]] | None = None
-
-
-class HostKeysOffered(GitError):
-    """Nobody has accepted a host key yet, or another one is shown; ``lines`` are the keys as "type base64"."""
-
-    def __init__(self, code: str, message: str, lines: str) -> None:
-        super().__init__(code, message)
-        self.lines = lines
 
 
 def sync_project(sync_id: int, *, seconds: float | None = None) -> None:
@@ -130,7 +120,7 @@ def _take(sync_id: int) -> SyncTask | None:
                 project.git_branch,
                 project.git_subfolder,
                 project.git_host_keys or "",
-                project_source.credential_of(project),
+                credential_of(project),
                 revision.id if revision else None,
                 kept,
             )
@@ -145,67 +135,11 @@ def _take(sync_id: int) -> SyncTask | None:
 def _read(task: SyncTask, said: SyncLog, seconds: float | None = None) -> Fetched:
     """Fetch and read everything into memory. Opens no database but to say that it lives."""
     pulse = Pulse(task, seconds)
-    root = settings().sync_root
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _clear_stale(root)
-    folder = Path(tempfile.mkdtemp(prefix="mw-", dir=root))
-    try:
-        git = Git(
-            folder,
-            task.url,
-            credential=task.credential,
-            host_keys=task.host_keys,
-            deadline_left=pulse.left,
-            tick=pulse.beat,
-        )
-        said.add(f"reading {task.url.text}")
-        if task.url.scheme is Scheme.SSH:
-            _check_host_keys(git, task)
-        head = git.head(task.branch)
-        said.add(f"branch {head.branch or 'HEAD'} is at {head.commit}")
-        hash_ = git.fetch(f"refs/heads/{head.branch}" if head.branch else "HEAD")
-        commit = read_commit(git, hash_)
-        tree = read_tree(git, hash_, task.subfolder)
-        size = sum(len(file.data) for file in tree.files.values())
-        said.add(f"commit {hash_}: {len(tree.files)} files, {size} bytes")
-        for note in tree.notes:
-            said.add(note)
-        shown, packs = resolve_requirements(task, folder, tree.files, pulse, said)
-        return Fetched(commit, head.branch, tree.files, packs, shown)
-    finally:
-        remove_tree(folder)
-
-
-def _clear_stale(root: Path) -> None:
-    """Remove what dead workers left: nothing here is older than the longest sync."""
-    oldest = time.time() - 2 * settings().project_sync_seconds - 600
-    for entry in root.glob("mw-*"):
-        try:
-            if entry.lstat().st_mtime < oldest:
-                remove_tree(entry)
-        except OSError:
-            continue
-
-
-def _check_host_keys(git: Git, task: SyncTask) -> None:
-    shown = git.scan_host_keys()
-    accepted = {line.split()[1] for line in task.host_keys.splitlines() if len(line.split()) == 2}
-    if accepted & {key.public_key for key in shown}:
-        return
-    lines = "\n".join(f"{key.key_type} {key.public_key}" for key in shown)
-    marks = ", ".join(f"{key.fingerprint} ({key.key_type})" for key in shown)
-    if accepted:
-        raise HostKeysOffered(
-            "host_key_changed",
-            f"{task.url.host} shows another ssh host key than the accepted one: {marks}. Find out why, then accept it.",
-            lines,
-        )
-    raise HostKeysOffered(
-        "host_key_unknown",
-        f"Nobody has accepted the ssh host key of {task.url.host} yet. It shows {marks}. Compare it with what the "
-        "host's operator publishes, accept it on the project's page, and sync again.",
-        lines,
-    )
+    place = Place(task.url, task.branch, task.subfolder, task.host_keys, task.credential)
+    with private_folder() as folder:
+        remote = read_remote(folder, place, said, deadline_left=pulse.left, tick=pulse.beat)
+        shown, packs = resolve_requirements(task, folder, remote.files, pulse, said)
+    return Fetched(remote.commit, remote.branch, remote.files, packs, shown)
 
 
 def _store(task: SyncTask, fetched: Fetched, said: SyncLog) -> None:

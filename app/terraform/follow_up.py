@@ -25,7 +25,7 @@ from app.jobs.models import Job
 from app.jobs.status import JOB_FINAL, JobStatus
 from app.sources.store import sha256_hex
 from app.terraform import plan_binding, queries_executions, salvage, service_executions
-from app.terraform.models import ApplyPolicy
+from app.terraform.models import ApplyPolicy, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.server_sync import sync_servers
 from app.terraform.trail import execution_resource
@@ -122,7 +122,7 @@ def _follow_plan(system: Actor, plan: TerraformExecution, job: Job) -> None:
     project = queries_executions.project_of(system, plan)
     if reason := plan_binding.moved_since(system, project, plan):
         plan_binding.end_plan(plan, Review.VOID, reason)
-    elif _is_automatic(project.apply_policy, plan):
+    elif _is_automatic(project, plan):
         _apply(plan)
 
 
@@ -133,8 +133,12 @@ def _changes(plan: TerraformExecution) -> bool:
     return any(summary.get(name, 0) for name in names)
 
 
-def _is_automatic(policy: ApplyPolicy, plan: TerraformExecution) -> bool:
+def _is_automatic(project: TerraformProject, plan: TerraformExecution) -> bool:
+    """The policy is about the project's own branch: what another one says is read by a person first."""
+    policy = project.apply_policy
     if plan.is_destroy or plan.is_refresh_only or policy is ApplyPolicy.MANUAL:
+        return False
+    if plan.branch not in (None, project.git_branch):
         return False
     return policy is ApplyPolicy.AUTO or not plan_binding.destroys(plan)
 

@@ -19,7 +19,7 @@ from app.runners.base import FailureCode, RunFile, RunSpec
 from app.runners.terraform_outcome import HOST
 from app.sources import revision_files
 from app.sources.store import manifest_hash, sha256_hex
-from app.terraform import artifact_keys, binaries, queries_executions, service_executions, variable_values
+from app.terraform import artifact_keys, binaries, git_reading, queries_executions, service_executions, variable_values
 from app.terraform.models import TerraformProject
 from app.terraform.models_executions import ExecutionType, TerraformExecution
 from app.terraform.models_files import TerraformFile, TerraformRevision
@@ -46,6 +46,10 @@ class TerraformKind(JobKind):
         """Ask for the same again, with the files of today."""
         again = service_executions.repeat(actor, launch_uuid)
         return queries_executions.launch_of(actor, again)
+
+    def prepare_launch(self, tenant_id: int, launch_id: int) -> None:
+        """Read the branch that is asked for; only executions of projects from git have this."""
+        git_reading.read_first(tenant_id, launch_id)
 
     def build_run(self, request: RunRequest) -> PreparedRun:
         """Return the frozen spec; raises PreparationError for changed files, a missing program or a lost plan."""
@@ -143,6 +147,8 @@ def _saved_plan(tenant_id: int, plan: TerraformExecution) -> str:
 
 
 def _files(execution: TerraformExecution) -> tuple[RunFile, ...]:
+    if execution.revision_id is None:
+        raise _stop("This execution has no files: its project was never read. Start it again.")
     files = revision_files.read_files(TerraformFile, execution.tenant_id, execution.revision_id)
     for file in files:
         if sha256_hex(file.data) != file.sha256:

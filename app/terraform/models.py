@@ -7,12 +7,12 @@ from enum import StrEnum
 from sqlalchemy import Computed, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.column_types import enum_column
+from app.core.column_types import ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Timestamped
-from app.core.table import HasUuid, table_args
-from app.core.tenancy import TenantOwned
+from app.core.table import table_args
 from app.core.versioning import Versioned
+from app.sources.git_fields import GitSource
 
 
 class Binary(StrEnum):
@@ -30,9 +30,18 @@ class ApplyPolicy(StrEnum):
     AUTO = "auto"
 
 
-class TerraformProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
+class ProjectSource(StrEnum):
+    """Where a project's files come from."""
+
+    FILES = "files"  # uploads and the browser's editor
+    GIT = "git"
+
+
+class TerraformProject(GitSource, Versioned, Timestamped, Model):
     """A configuration with its workspaces. ``user_id`` owns it; others act by role.
 
+    A project from git is read at the begin of each execution; ``git_branch`` is the one that is read unless another is
+    asked for, ``git_commit_hash`` its newest commit that was read.
     ``revision_id`` are the files in force, ``working_directory`` the folder in them that holds the configuration
     (empty: all of it). ``terraform_version`` is the version of ``program`` that executions need.
     """
@@ -50,6 +59,15 @@ class TerraformProject(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     name: Mapped[str] = mapped_column(String(200), nullable=False)
     description: Mapped[str | None] = mapped_column(Text)
     is_active: Mapped[bool] = mapped_column(nullable=False, default=True, server_default="1")
+    source: Mapped[ProjectSource] = mapped_column(
+        enum_column(ProjectSource, "source"),
+        nullable=False,
+        default=ProjectSource.FILES,
+        server_default=ProjectSource.FILES.value,
+    )
+    git_repository_url: Mapped[str | None] = mapped_column(String(500))
+    git_branch: Mapped[str] = mapped_column(ascii_binary(200), nullable=False, default="main", server_default="main")
+    git_commit_hash: Mapped[str | None] = mapped_column(ascii_binary(40))
     active_name: Mapped[str | None] = mapped_column(
         String(200), Computed("CASE WHEN is_active = 1 THEN name END", persisted=True)
     )

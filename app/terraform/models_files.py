@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.column_types import ascii_binary, enum_column
+from app.core.column_types import UTCDateTime, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Created
 from app.core.table import HasUuid, table_args, tenant_key
@@ -20,10 +21,14 @@ class RevisionSource(StrEnum):
 
     UPLOAD = "upload"
     EDITOR = "editor"
+    GIT = "git"
 
 
 class TerraformRevision(TenantOwned, HasUuid, Created, Model):
-    """One state of a project's files; never changed. ``manifest_hash`` covers path, mode and content of every file."""
+    """One state of a project's files; never changed. ``manifest_hash`` covers path, mode and content of every file.
+
+    ``commit_*`` and ``branch_id`` only for git; ``branch_id`` is of ``git_branches``.
+    """
 
     __tablename__ = "terraform_revisions"
     __table_args__ = table_args(
@@ -39,6 +44,11 @@ class TerraformRevision(TenantOwned, HasUuid, Created, Model):
     file_count: Mapped[int] = mapped_column(nullable=False)
     total_bytes: Mapped[int] = mapped_column(BigInteger, nullable=False)
     note: Mapped[str | None] = mapped_column(String(500))
+    commit_hash: Mapped[str | None] = mapped_column(ascii_binary(40))
+    commit_author: Mapped[str | None] = mapped_column(String(255))
+    commit_date: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    commit_message: Mapped[str | None] = mapped_column(Text)
+    branch_id: Mapped[int | None] = mapped_column()  # no foreign key: branches point here
     created_by: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), nullable=False)
 
 

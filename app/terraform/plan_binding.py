@@ -12,8 +12,10 @@ from app.core.state_machine import Transitions, transition
 from app.core.tenancy import scoped
 from app.jobs import artifacts
 from app.jobs.models import Job, Run
-from app.terraform.models import TerraformProject
+from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
+from app.terraform.models_files import TerraformRevision
+from app.terraform.models_git import GitBranch
 from app.terraform.models_state import TerraformState
 
 REVIEW_TRANSITIONS: Transitions[Review] = {
@@ -23,6 +25,7 @@ REVIEW_TRANSITIONS: Transitions[Review] = {
 }
 STATE_MOVED = "The state was changed after it was made."
 FILES_MOVED = "The project's files were changed after it was made."
+SOURCE_MOVED = "The project's source was changed after it was made."
 _NOT_WAITING = {
     Review.NONE: "This execution has no plan that waits for a review.",
     Review.APPLIED: "This plan was applied already, and a plan is applied once. Make a new one.",
@@ -60,7 +63,7 @@ def protected(project: TerraformProject) -> Conflict:
 
 def moved_since(actor: Actor, project: TerraformProject, plan: TerraformExecution) -> str | None:
     """Return what changed since a plan was made, as a sentence; None when it still holds."""
-    if plan.revision_id != project.revision_id:
+    if _files_moved(actor, project, plan):
         return FILES_MOVED
     head = db.session.scalar(
         scoped(actor, TerraformState).where(
@@ -78,6 +81,35 @@ def moved_since(actor: Actor, project: TerraformProject, plan: TerraformExecutio
     if engine != f"{project.program.value}-{project.terraform_version}":
         return "The project uses another version of terraform than the one that made it."
     return None
+
+
+def _files_moved(actor: Actor, project: TerraformProject, plan: TerraformExecution) -> bool:
+    """Compare a plan's files with those in force; those of a project from git are in force branch by branch."""
+    now = project.revision_id
+    if project.source is ProjectSource.GIT and plan.branch is not None:
+        now = db.session.scalar(
+            select(GitBranch.revision_id).where(
+                GitBranch.tenant_id == actor.tenant_id,
+                GitBranch.project_id == project.id,
+                GitBranch.name == plan.branch,
+            )
+        )
+    if now == plan.revision_id:
+        return False
+    rows = db.session.scalars(
+        scoped(actor, TerraformRevision).where(TerraformRevision.id.in_([now or 0, plan.revision_id or 0]))
+    ).all()
+    return len(rows) != 2 or rows[0].manifest_hash != rows[1].manifest_hash
+
+
+def void_moved(actor: Actor, project: TerraformProject) -> int:
+    """Make every plan void that waits and was made of other files than are in force now; return how many."""
+    waiting = db.session.scalars(
+        scoped(actor, TerraformExecution)
+        .where(TerraformExecution.project_id == project.id, TerraformExecution.review == Review.WAITING)
+        .order_by(TerraformExecution.id)
+    ).all()
+    return sum(end_plan(plan, Review.VOID, FILES_MOVED) for plan in waiting if _files_moved(actor, project, plan))
 
 
 def end_plan(plan: TerraformExecution, review: Review, note: str | None, *, user_id: int | None = None) -> bool:

@@ -21,9 +21,15 @@ from app.terraform.models_files import TerraformFile, TerraformRevision
 def current_revision(actor: Actor, project: TerraformProject) -> TerraformRevision | None:
     """Return the revision in force, None before the first files."""
     require(actor, Permission.TERRAFORM_VIEW)
-    if project.revision_id is None:
+    return revision_of(actor, project.revision_id)
+
+
+def revision_of(actor: Actor, revision_id: int | None) -> TerraformRevision | None:
+    """Return a revision by its number, None for none."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    if revision_id is None:
         return None
-    return db.session.scalar(scoped(actor, TerraformRevision).where(TerraformRevision.id == project.revision_id))
+    return db.session.scalar(scoped(actor, TerraformRevision).where(TerraformRevision.id == revision_id))
 
 
 def get_revision(actor: Actor, project: TerraformProject, uuid: str) -> TerraformRevision:

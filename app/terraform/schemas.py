@@ -9,8 +9,12 @@ from marshmallow import fields, validate
 from app.core.clock import iso
 from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
+from app.sources.git_address import MAX_URL
+from app.sources.git_fields import MAX_SECRET, offered_keys
+from app.sources.models import CredentialKind
 from app.terraform import queries
-from app.terraform.models import ApplyPolicy, Binary, TerraformProject
+from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TerraformProject
+from app.terraform.models_git import GitBranch
 from app.terraform.models_state import TerraformStateFile
 from app.terraform.state_document import Difference
 
@@ -35,6 +39,30 @@ class TerraformProjectFields(Strict):
     )
     is_destroy_protected = fields.Boolean(metadata={"description": "Nothing may be destroyed or replaced."})
     timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 10_000_000))
+    source = fields.Enum(
+        ProjectSource, by_value=True, metadata={"description": "files: uploads and the editor; git: read at each run."}
+    )
+    git_repository_url = fields.String(
+        validate=validate.Length(max=MAX_URL),
+        allow_none=True,
+        metadata={"description": "https or ssh; another host drops credential and host keys."},
+    )
+    git_branch = fields.String(
+        validate=validate.Length(1, 200), metadata={"description": "Read unless a plan names another."}
+    )
+    credential_kind = fields.String(validate=validate.OneOf([kind.value for kind in CredentialKind]))
+    credential_user = fields.String(
+        validate=validate.Length(max=100), allow_none=True, metadata={"description": "User beside a token."}
+    )
+    credential_secret = fields.String(
+        validate=validate.Length(max=MAX_SECRET),
+        allow_none=True,
+        load_only=True,
+        metadata={
+            "description": "Private ssh key or token. Write-only: stored encrypted, never given out.",
+            "example": None,
+        },
+    )
 
 
 class TerraformProjectCreate(TerraformProjectFields):
@@ -78,6 +106,37 @@ class StateCompareQuery(Strict):
     after = fields.Integer(required=True, validate=NUMBER, metadata={"example": 2})
 
 
+class TerraformHostKeyOut(Schema):
+    """An ssh host key that a repository's host showed."""
+
+    key_type = fields.String()
+    fingerprint = fields.String()
+
+
+class TerraformAcceptKey(Strict):
+    """The key that a person compared."""
+
+    fingerprint = fields.String(
+        required=True,
+        validate=validate.Regexp(r"SHA256:[A-Za-z0-9+/]{43}\Z"),
+        metadata={"example": "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"},
+    )
+
+
+class TerraformBranchOut(Schema):
+    """A branch that was read, or is the default one."""
+
+    id = fields.String()
+    name = fields.String()
+    is_default = fields.Boolean()
+    last_commit_hash = fields.String(allow_none=True)
+    last_commit_message = fields.String(allow_none=True)
+    last_commit_author = fields.String(allow_none=True)
+    last_commit_date = fields.String(allow_none=True)
+    created_at = fields.String()
+    updated_at = fields.String()
+
+
 class TerraformProjectOut(Schema):
     """A project."""
 
@@ -91,6 +150,15 @@ class TerraformProjectOut(Schema):
     apply_policy = fields.String()
     is_destroy_protected = fields.Boolean()
     timeout_seconds = fields.Integer(allow_none=True)
+    source = fields.String()
+    git_repository_url = fields.String(allow_none=True)
+    git_branch = fields.String()
+    git_commit_hash = fields.String(allow_none=True, metadata={"description": "Newest of that branch that was read."})
+    credential_kind = fields.String(metadata={"description": "none, ssh_key or token; the secret is never shown."})
+    credential_user = fields.String(allow_none=True)
+    offered_host_keys = fields.List(
+        fields.Nested(TerraformHostKeyOut), metadata={"description": "ssh host keys that nobody has accepted yet."}
+    )
     has_files = fields.Boolean()
     is_active = fields.Boolean()
     owner_id = fields.Integer()
@@ -162,12 +230,36 @@ def project_data(project: TerraformProject) -> dict[str, Any]:
         "apply_policy": project.apply_policy.value,
         "is_destroy_protected": project.is_destroy_protected,
         "timeout_seconds": project.timeout_seconds,
+        "source": project.source.value,
+        "git_repository_url": project.git_repository_url,
+        "git_branch": project.git_branch,
+        "git_commit_hash": project.git_commit_hash,
+        "credential_kind": project.credential_kind,
+        "credential_user": project.credential_user,
+        "offered_host_keys": [
+            {"key_type": key.key_type, "fingerprint": key.fingerprint} for key in offered_keys(project)
+        ],
         "has_files": project.revision_id is not None,
         "is_active": project.is_active,
         "owner_id": project.user_id,
         "created_at": iso(project.created_at),
         "updated_at": iso(project.updated_at),
         "version": project.version,
+    }
+
+
+def branch_data(branch: GitBranch) -> dict[str, Any]:
+    """Return a branch as the API shows it."""
+    return {
+        "id": branch.uuid,
+        "name": branch.name,
+        "is_default": branch.is_default,
+        "last_commit_hash": branch.last_commit_hash,
+        "last_commit_message": branch.last_commit_message,
+        "last_commit_author": branch.last_commit_author,
+        "last_commit_date": iso(branch.last_commit_date),
+        "created_at": iso(branch.created_at),
+        "updated_at": iso(branch.updated_at),
     }
 
 

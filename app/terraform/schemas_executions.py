@@ -36,6 +36,12 @@ class TerraformExecutionCreate(Strict):
         fields.String(validate=validate.Length(1, MAX_ADDRESS)), load_default=[], validate=_ADDRESSES
     )
     note = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=500))
+    branch = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 200),
+        metadata={"description": "Of a project from git; default: the project's.", "example": None},
+    )
 
 
 class TerraformReviewNote(Strict):
@@ -87,6 +93,7 @@ class TerraformExecutionOut(Schema):
     targets = fields.List(fields.String())
     replaces = fields.List(fields.String())
     note = fields.String(allow_none=True)
+    branch = fields.String(allow_none=True)
     review = fields.String()
     review_note = fields.String(allow_none=True)
     reviewed_by = fields.Integer(allow_none=True)
@@ -156,6 +163,10 @@ class TerraformRevisionOut(Schema):
     file_count = fields.Integer()
     total_bytes = fields.Integer()
     note = fields.String(allow_none=True)
+    commit_hash = fields.String(allow_none=True)
+    commit_author = fields.String(allow_none=True)
+    commit_date = fields.String(allow_none=True)
+    commit_message = fields.String(allow_none=True)
     created_by = fields.Integer()
     created_at = fields.String()
 
@@ -225,6 +236,7 @@ def execution_data(row: ExecutionRow, project_uuid: str, plan: TerraformExecutio
         "targets": execution.targets or [],
         "replaces": execution.replaces or [],
         "note": execution.note,
+        "branch": execution.branch,
         "review": execution.review.value,
         "review_note": execution.review_note,
         "reviewed_by": execution.reviewed_by,
@@ -254,6 +266,10 @@ def revision_data(revision: TerraformRevision) -> dict[str, Any]:
         "file_count": revision.file_count,
         "total_bytes": revision.total_bytes,
         "note": revision.note,
+        "commit_hash": revision.commit_hash,
+        "commit_author": revision.commit_author,
+        "commit_date": iso(revision.commit_date),
+        "commit_message": revision.commit_message,
         "created_by": revision.created_by,
         "created_at": iso(revision.created_at),
     }

@@ -15,8 +15,8 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.versioning import check_version
 from app.sources.paths import is_storable
-from app.terraform import binaries, queries
-from app.terraform.models import ApplyPolicy, Binary, TerraformProject
+from app.terraform import binaries, branches, git_source, queries
+from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TerraformProject
 from app.terraform.trail import project_resource
 
 FIELDS = (
@@ -43,6 +43,12 @@ class ProjectInput(TypedDict, total=False):
     apply_policy: ApplyPolicy
     is_destroy_protected: bool
     timeout_seconds: int | None
+    source: ProjectSource
+    git_repository_url: str | None
+    git_branch: str
+    credential_kind: str
+    credential_user: str | None
+    credential_secret: str | None
 
 
 def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
@@ -57,8 +63,14 @@ def create_project(actor: Actor, given: ProjectInput) -> TerraformProject:
         versions = binaries.installed_versions(actor)[wanted.get("program", Binary.TERRAFORM)]
         wanted |= {"terraform_version": versions[0]} if versions else {}
     project = TerraformProject(tenant_id=actor.tenant_id, user_id=actor.user_id, **wanted)
+    git_source.apply(project, given)
     _store(actor, project)
-    audit.record(actor, "terraform_project:create", project_resource(project), details=wanted)
+    details = wanted
+    if project.source is ProjectSource.GIT:
+        branches.settle(project, is_another_source=False)
+        db.session.refresh(project)
+        details = {**wanted, **git_source.facts(project)}
+    audit.record(actor, "terraform_project:create", project_resource(project), details=details)
     return project
 
 
@@ -69,16 +81,27 @@ def update_project(actor: Actor, uuid: str, given: ProjectInput, *, version: int
     """
     require(actor, Permission.TERRAFORM_EDIT)
     project = queries.get_project(actor, uuid)
-    changed = {name: value for name, value in _checked(given).items() if getattr(project, name) != value}
+    checked = _checked(given)
     check_version(project, version)
-    if not changed:
+    names = (*checked, *git_source.SHOWN)
+    before = {**{name: getattr(project, name) for name in checked}, **git_source.facts(project)}
+    secret = project.credential_secret
+    for name, value in checked.items():
+        setattr(project, name, value)
+    git_source.apply(project, given)
+    after = {**checked, **git_source.facts(project)}
+    changed = sorted(name for name in names if after[name] != before[name])
+    is_another_secret = project.credential_secret != secret
+    if not changed and not is_another_secret:
         project.version -= 1
         return project
-    before = {name: getattr(project, name) for name in changed}
-    for name, value in changed.items():
-        setattr(project, name, value)
     _store(actor, project)
-    details = audit.changes(before, changed, sorted(changed))
+    if set(git_source.SHOWN) & set(changed):
+        branches.settle(project, is_another_source=bool({"source", git_source.ADDRESS} & set(changed)))
+        db.session.refresh(project)
+    details: dict[str, Any] = audit.changes(before, after, changed)
+    if is_another_secret:
+        details["git_access"] = "changed"
     audit.record(actor, "terraform_project:update", project_resource(project), details=details)
     return project
 

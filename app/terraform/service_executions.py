@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
@@ -18,11 +18,13 @@ from app.core.runtime import settings
 from app.core.state_machine import transition
 from app.core.table import new_uuid
 from app.jobs import service as jobs
+from app.jobs.kinds import PREPARE
 from app.jobs.models import Job, Run
 from app.jobs.service import Submission
 from app.jobs.status import JOB_FINAL, LockMode
+from app.sources.git_address import check_branch
 from app.terraform import artifact_keys, plan_binding, queries, queries_executions
-from app.terraform.models import TerraformProject
+from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.state_heads import check_workspace
 from app.terraform.trail import execution_resource
@@ -46,10 +48,11 @@ class ExecutionRequest:
     targets: Sequence[str] = ()
     replaces: Sequence[str] = ()
     note: str | None = None
+    branch: str | None = None  # of a project from git; None: its own
 
 
 def execute(actor: Actor, project_uuid: str, wanted: ExecutionRequest, *, source: str = "web") -> TerraformExecution:
-    """Submit an init, plan or refresh of the files in force.
+    """Submit an init, plan or refresh of the files in force; a project from git is read before it runs.
 
     Raises InvalidInput by field, NotFound, Conflict for a project that is out of use, has no files, or is protected
     against the destroy that is asked for.
@@ -57,6 +60,9 @@ def execute(actor: Actor, project_uuid: str, wanted: ExecutionRequest, *, source
     require(actor, Permission.TERRAFORM_PLAN)
     project = _project(actor, project_uuid)
     _check(project, wanted)
+    if project.source is ProjectSource.GIT:
+        wanted = replace(wanted, branch=wanted.branch or project.git_branch)
+        return _submit(actor, project, wanted, revision_id=None, source=source)
     if project.revision_id is None:
         raise Conflict("This project has no files yet. Upload an archive, or write the first file.", error="no_files")
     return _submit(actor, project, wanted, revision_id=project.revision_id, source=source)
@@ -90,6 +96,7 @@ def apply_plan(actor: Actor, plan_uuid: str, *, note: str | None = None, source:
         workspace=plan.workspace,
         is_destroy=plan.is_destroy,
         note=note,
+        branch=plan.branch,
     )
     made = _submit(actor, project, wanted, revision_id=plan.revision_id, source=source, plan=plan)
     details = {"project": project.name, "workspace": plan.workspace, "plan_hash": plan.plan_hash, "apply": made.uuid}
@@ -129,6 +136,7 @@ def repeat(actor: Actor, launch_uuid: str) -> TerraformExecution:
         old.targets or (),
         old.replaces or (),
         old.note,
+        old.branch if project.source is ProjectSource.GIT else None,
     )
     return execute(actor, project.uuid, wanted, source="relaunch")
 
@@ -142,6 +150,10 @@ def _project(actor: Actor, uuid: str) -> TerraformProject:
 
 def _check(project: TerraformProject, wanted: ExecutionRequest) -> None:
     check_workspace(wanted.workspace)
+    if wanted.branch is not None:
+        if project.source is not ProjectSource.GIT:
+            raise InvalidInput(branch="Only a project from git has branches.")
+        check_branch(wanted.branch, field="branch")
     kind = wanted.execution_type
     if kind not in _ASKED:
         raise InvalidInput(execution_type="Ask for init, plan or refresh. An apply is asked for by its plan.")
@@ -178,13 +190,15 @@ def _submit(
     project: TerraformProject,
     wanted: ExecutionRequest,
     *,
-    revision_id: int,
+    revision_id: int | None,
     source: str,
     plan: TerraformExecution | None = None,
 ) -> TerraformExecution:
     if actor.user_id is None:
         raise InvalidInput("An execution needs a person or a key behind it.")
     uuid = new_uuid()
+    asked = {"execution": uuid, "type": wanted.execution_type.value, "workspace": wanted.workspace}
+    asked |= {"branch": wanted.branch} if wanted.branch else {}
     launch = jobs.submit(
         actor,
         Submission(
@@ -192,7 +206,7 @@ def _submit(
             subject_type=SUBJECT,
             subject_id=project.id,
             title=_title(project, wanted),
-            inputs={"execution": uuid, "type": wanted.execution_type.value, "workspace": wanted.workspace},
+            inputs={**asked, **({PREPARE: "git"} if revision_id is None else {})},
             targets=(),
             engine=f"{project.program.value}-{project.terraform_version}",
             lock_mode=LockMode.SHARED,
@@ -200,7 +214,7 @@ def _submit(
             timeout_seconds=project.timeout_seconds or settings().job_timeout_seconds,
             is_check=wanted.is_speculative,
             source=source,
-            noted={"execution": uuid, "type": wanted.execution_type.value, "workspace": wanted.workspace},
+            noted=asked,
         ),
     )
     job_id, run_uuid = db.session.execute(
@@ -215,6 +229,7 @@ def _submit(
         job_id=job_id,
         run_uuid=run_uuid,
         revision_id=revision_id,
+        branch=wanted.branch,
         plan_id=plan.id if plan else None,
         workspace=wanted.workspace,
         working_directory=plan.working_directory if plan else project.working_directory,

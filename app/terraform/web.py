@@ -8,18 +8,26 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import RAISE, ValidationError
 
+from app.audit import service as audit
 from app.core.errors import AppError, Conflict, InvalidInput
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
+from app.sources.git_fields import offered_keys
+from app.sources.models import CredentialKind
 from app.terraform import binaries, queries, queries_executions, service
-from app.terraform.models import TerraformProject
+from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import Review
 from app.terraform.models_state import DEFAULT_WORKSPACE
 from app.terraform.schemas import TerraformProjectEdit, TerraformProjectQuery
 from app.terraform.service import ProjectInput
 
 blueprint = Blueprint("terraform", __name__, template_folder="templates")
+CREDENTIALS = [
+    (CredentialKind.NONE.value, "none: anybody may read it"),
+    (CredentialKind.TOKEN.value, "token, for https"),
+    (CredentialKind.SSH_KEY.value, "deploy key, for ssh"),
+]
 
 
 def _query() -> dict[str, Any]:
@@ -62,6 +70,7 @@ def project(terraform_uuid: Any) -> str:
         executions=queries_executions.list_executions(actor, project=found, page_size=5).items,
         waiting=queries_executions.list_executions(actor, project=found, review=Review.WAITING, page_size=5).items,
         versions=binaries.installed_versions(actor)[found.program],
+        offered=offered_keys(found),
         backend_address=f"{settings().public_url.rstrip('/')}{path}",
     )
 
@@ -74,7 +83,8 @@ def _form_page(found: TerraformProject | None, error: AppError | None = None) ->
         "terraform/project_form.html",
         project=found,
         versions=sorted({v for found in binaries.installed_versions(current_actor()).values() for v in found}),
-        form=request.form.to_dict() if error else {},
+        form={name: text for name, text in request.form.items() if name != "credential_secret"} if error else {},
+        credentials=CREDENTIALS,
         errors=errors,
     )
     return page, error.status if error else 200
@@ -83,6 +93,20 @@ def _form_page(found: TerraformProject | None, error: AppError | None = None) ->
 def _number(typed: str) -> int | str | None:
     """Return a typed number, or what was typed instead for the schema to name."""
     return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else typed or None
+
+
+def _read_source() -> dict[str, Any]:
+    """Return where the files come from; the fields of git only with git, an empty secret keeps the stored one."""
+    form = request.form
+    given: dict[str, Any] = {"source": form["source"]} if "source" in form else {}
+    if given.get("source") != ProjectSource.GIT.value:
+        return given
+    given |= {name: form.get(name, "").strip() for name in ("git_repository_url", "credential_kind")}
+    given["git_branch"] = form.get("git_branch", "").strip() or "main"
+    given["credential_user"] = form.get("credential_user", "").strip() or None
+    if form.get("credential_secret", "").strip():
+        given["credential_secret"] = form["credential_secret"]
+    return given
 
 
 def _read_form() -> tuple[ProjectInput, int | None]:
@@ -94,6 +118,7 @@ def _read_form() -> tuple[ProjectInput, int | None]:
         "timeout_seconds": _number(form.get("timeout_seconds", "").strip()),
     }
     given |= {name: form[name].strip() for name in ("program", "apply_policy", "working_directory") if name in form}
+    given |= _read_source()
     if form.get("terraform_version", "").strip():
         given["terraform_version"] = form["terraform_version"].strip()
     if version := form.get("version", "").strip():
@@ -116,10 +141,12 @@ def project_new() -> ResponseReturnValue:
         return _form_page(None)
     try:
         given, _version = _read_form()
-        made = service.create_project(actor, given)
+        with audit.savepoint():
+            made = service.create_project(actor, given)
     except (InvalidInput, Conflict) as error:
         return _form_page(None, error)
-    flash(f"The project {made.name} was added. Give it files, or connect a command line to it.", "success")
+    next_step = "Plan, and a worker reads it" if made.source is ProjectSource.GIT else "Give it files"
+    flash(f"The project {made.name} was added. {next_step}, or connect a command line to it.", "success")
     return redirect(url_for(".project", terraform_uuid=made.uuid))
 
 
@@ -133,7 +160,8 @@ def project_edit(terraform_uuid: Any) -> ResponseReturnValue:
         return _form_page(found)
     try:
         given, version = _read_form()
-        service.update_project(actor, found.uuid, given, version=version)
+        with audit.savepoint():
+            service.update_project(actor, found.uuid, given, version=version)
     except (InvalidInput, Conflict) as error:
         return _form_page(found, error)
     flash(f"The project {found.name} was saved.", "success")

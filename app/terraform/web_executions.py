@@ -13,7 +13,15 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.jobs import listings, rights
 from app.jobs.status import JobStatus
-from app.terraform import plan_binding, queries, queries_executions, salvage, service_executions
+from app.terraform import (
+    plan_binding,
+    queries,
+    queries_executions,
+    queries_files,
+    queries_git,
+    salvage,
+    service_executions,
+)
 from app.terraform.models_executions import ExecutionType, Review
 from app.terraform.schemas_executions import TerraformExecutionQuery
 from app.terraform.service_executions import ExecutionRequest
@@ -68,6 +76,7 @@ def _wanted() -> ExecutionRequest:
         targets=_lines("targets"),
         replaces=_lines("replaces"),
         note=request.form.get("note", "").strip() or None,
+        branch=request.form.get("branch", "").strip() or None,
     )
 
 
@@ -91,6 +100,7 @@ def plan(terraform_uuid: Any) -> ResponseReturnValue:
         "terraform/plan_form.html",
         project=project,
         workspaces=[found.state.workspace for found in queries.list_workspaces(actor, project)],
+        branches=[branch.name for branch in queries_git.list_branches(actor, project)],
         form=request.form.to_dict() if request.method == "POST" else request.args.to_dict(),
         errors=errors,
     )
@@ -113,6 +123,7 @@ def execution(execution_uuid: Any) -> str:
         project=project,
         execution=found,
         job=listings.job_row_with_history(job),
+        revision=queries_files.revision_of(actor, found.revision_id),
         plan=None if plan_id is None else queries_executions.execution_by_id(actor, plan_id),
         applied_by=queries_executions.applies_of(actor, found),
         changes=changes[:MOST_SHOWN],

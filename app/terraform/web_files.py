@@ -13,7 +13,7 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.sources.differences import is_text
-from app.terraform import queries, queries_files, service_files, service_variables
+from app.terraform import queries, queries_files, queries_git, service_files, service_variables
 from app.terraform.models_files import TerraformRevision
 from app.terraform.service_files import MAX_EDIT_BYTES
 from app.terraform.service_variables import VariableInput
@@ -38,6 +38,7 @@ def files(terraform_uuid: Any) -> str:
     actor = current_actor()
     project = queries.get_project(actor, str(terraform_uuid))
     revision = queries_files.current_revision(actor, project)
+    branches = queries_git.list_branches(actor, project)
     number = request.args.get("page", "")
     page = int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 7 and int(number) else 1
     return render_template(
@@ -47,6 +48,8 @@ def files(terraform_uuid: Any) -> str:
         files=queries_files.list_files(actor, revision),
         page=queries_files.list_revisions(actor, project, page=page, page_size=20),
         names=queries_files.author_names(actor, project),
+        branches=branches,
+        branch_names={branch.id: branch.name for branch in branches},
     )
 
 

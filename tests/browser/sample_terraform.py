@@ -6,10 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.jobs.status import JobStatus
-from app.terraform.models import ApplyPolicy, Binary
+from app.terraform.models import ApplyPolicy, Binary, ProjectSource
 from app.terraform.models_executions import ExecutionType, Review
 from app.terraform.models_files import RevisionSource
-from app.terraform.models_servers import Bootstrap
 from app.terraform.models_state import StateSource
 from app.terraform.state_document import ChangeKind, Difference
 from tests.browser.sample_jobs import job_page
@@ -33,6 +32,26 @@ PROJECT = row(
     is_destroy_protected=True,
     timeout_seconds=None,
     revision_id=7,
+    source=ProjectSource.FILES,
+    git_repository_url=None,
+    git_branch="main",
+    git_commit_hash=None,
+    git_host_keys=None,
+    credential_kind="none",
+    credential_user=None,
+    credential_secret=None,
+)
+FROM_GIT = row(
+    **{
+        **vars(PROJECT),
+        "source": ProjectSource.GIT,
+        "git_repository_url": "ssh://git@git.example.org/operations/infrastructure/network-of-all-sites.git",
+        "git_branch": "release/2026-11",
+        "git_commit_hash": "3f" * 20,
+        "git_host_keys": "ssh-ed25519 AAAA",
+        "credential_kind": "ssh_key",
+        "credential_secret": "v1.sealed",
+    }
 )
 OUT_OF_USE = row(**{**vars(PROJECT), "id": 2, "name": "old-shop", "is_active": False, "description": None})
 STATE = row(
@@ -105,6 +124,7 @@ def _execution(number: int, kind: ExecutionType, **changes: Any) -> Any:
         "targets": ["module.vpc.aws_vpc.main"],
         "replaces": None,
         "note": XSS,
+        "branch": None,
         "changes_summary": SUMMARY,
         "review": Review.WAITING,
         "review_note": None,
@@ -130,6 +150,7 @@ def _execution_page(status: str = "success", **changes: Any) -> dict[str, Any]:
     found |= {
         "project": PROJECT,
         "execution": _execution(40, ExecutionType.PLAN),
+        "revision": None,
         "plan": None,
         "applied_by": None,
         "changes": [
@@ -151,7 +172,11 @@ REVISIONS = [
         id=n,
         uuid=UUID,
         note=XSS if n == 7 else None,
-        source=RevisionSource.UPLOAD,
+        source=RevisionSource.GIT if n == 6 else RevisionSource.UPLOAD,
+        commit_hash="3f" * 20 if n == 6 else None,
+        commit_message=f"Widen the network {XSS}\n\nAs agreed." if n == 6 else None,
+        commit_author=f"Amelie Koch {XSS}" if n == 6 else None,
+        branch_id=5 if n == 6 else None,
         file_count=n,
         created_by=1,
         created_at=NOW,
@@ -160,10 +185,28 @@ REVISIONS = [
 ]
 
 
+def _branch(name: str, **changes: Any) -> Any:
+    facts = {
+        "name": name,
+        "is_default": False,
+        "last_commit_hash": "3f" * 20,
+        "last_commit_message": f"Widen the network {XSS}\n\nAs agreed.",
+        "last_commit_author": "Amelie Koch",
+        "last_commit_date": NOW,
+    }
+    return row(**{**facts, **changes})
+
+
+BRANCHES = [
+    _branch("release/2026-11", is_default=True),
+    _branch("main", last_commit_hash=None, last_commit_message=None, last_commit_author=None, last_commit_date=None),
+]
+
+
 def _files(**changes: Any) -> dict[str, Any]:
     files = [("main.tf", 358), ("modules/network/variables.tf", 12_345)]
     found = {"project": PROJECT, "revision": REVISIONS[0], "files": files, "page": listing(REVISIONS, 3)}
-    return {**found, "names": {1: "amelie.koch"}, **changes}
+    return {**found, "names": {1: "amelie.koch"}, "branches": [], "branch_names": {5: "release/2026-11"}, **changes}
 
 
 def _variable(name: str, value: Any, *, sensitive: bool = False) -> Any:
@@ -184,6 +227,7 @@ def _project(**changes: Any) -> dict[str, Any]:
         "executions": EXECUTIONS[:3],
         "waiting": EXECUTIONS[:1],
         "versions": ["1.11.4"],
+        "offered": [],
         "backend_address": f"https://millwright.example.org/api/v1/terraform/state/{UUID}/default",
     }
     return {**found, **changes}
@@ -210,10 +254,40 @@ page("terraform/project", "terraform/project.html")(_project)
 page("terraform/project-new", "terraform/project.html")(
     lambda: _project(workspaces=[], project=OUT_OF_USE, executions=[], waiting=[], versions=[])
 )
+page("terraform/project-git", "terraform/project.html")(
+    lambda: _project(
+        project=FROM_GIT, offered=[SimpleNamespace(key_type="ssh-ed25519", fingerprint="SHA256:" + "A" * 43)]
+    )
+)
+page("terraform/project-form-git", "terraform/project_form.html")(
+    lambda: {
+        "project": FROM_GIT,
+        "versions": ["1.11.4"],
+        "credentials": [("none", "none"), ("ssh_key", "deploy key, for ssh")],
+        "form": {},
+        "errors": {},
+    }
+)
+page("terraform/files-git", "terraform/files.html")(lambda: _files(project=FROM_GIT, branches=BRANCHES))
+page("terraform/plan-form-git", "terraform/plan_form.html")(
+    lambda: {
+        "project": FROM_GIT,
+        "workspaces": ["default"],
+        "branches": ["main"],
+        "form": {"branch": XSS},
+        "errors": {"branch": ["Give the name of a branch, for example main or release/2.4."]},
+    }
+)
+page("terraform/execution-git", "terraform/execution.html")(
+    lambda: _execution_page(
+        project=FROM_GIT, execution=_execution(42, ExecutionType.PLAN, branch="release/2026-11"), revision=REVISIONS[1]
+    )
+)
 page("terraform/project-form", "terraform/project_form.html")(
     lambda: {
         "project": PROJECT,
         "versions": ["1.11.4"],
+        "credentials": [("none", "none: anybody may read it")],
         "form": {"name": XSS},
         "errors": {"name": ["There is already an active Terraform project named so."]},
     }
@@ -257,6 +331,7 @@ page("terraform/plan-form", "terraform/plan_form.html")(
     lambda: {
         "project": PROJECT,
         "workspaces": ["default", "production"],
+        "branches": [],
         "form": {"targets": XSS},
         "errors": {"targets": ["That is no resource's address, such as aws_instance.web."]},
     }
@@ -275,49 +350,6 @@ page("terraform/file-form", "terraform/file_form.html")(
         "form": {},
         "errors": {"_form": ["Somebody else changed main.tf since you opened it."]},
     }
-)
-RULE = row(
-    uuid=UUID,
-    resource_type="aws_instance",
-    hostname="{tags.Name}",
-    ip_address="{private_ip}",
-    ssh_user="admin",
-    ssh_port="22",
-    ssh_key_path=None,
-    python_interpreter=None,
-    environment=XSS,
-    tags=["web", "{tags.Role}"],
-    become=True,
-    trusts_first_key=False,
-    bootstrap_uuid=UUID,
-    version=2,
-)
-MADE = [
-    SimpleNamespace(
-        workspace="production",
-        server=SimpleNamespace(id=1, hostname="web-1.example.org", is_active=n != 2) if n else None,
-        link=SimpleNamespace(
-            address=f"aws_instance.web[{n}]",
-            execution_uuid=UUID if n else None,
-            launch_uuid=UUID if bootstrap is Bootstrap.LAUNCHED else None,
-            bootstrap=bootstrap,
-            bootstrap_note=XSS if bootstrap is Bootstrap.FAILED else None,
-            problem=None if n else XSS,
-        ),
-    )
-    for n, bootstrap in enumerate(Bootstrap)
-]
-
-
-def _servers(**changes: Any) -> dict[str, Any]:
-    found = {"project": PROJECT, "rules": [RULE], "page": listing(MADE, 4), "saved": {UUID: XSS}}
-    return {**found, "workspaces": ["default", "production"], **changes}
-
-
-page("terraform/servers", "terraform/servers.html")(_servers)
-page("terraform/servers-empty", "terraform/servers.html")(lambda: _servers(rules=[], page=listing([], 0)))
-page("terraform/rule-form", "terraform/rule_form.html")(
-    lambda: {"project": PROJECT, "rule": RULE, "saved": {UUID: XSS}, "form": {}, "errors": {"hostname": ["No."]}}
 )
 page("terraform/variables", "terraform/variables.html")(
     lambda: {"project": PROJECT, "variables": VARIABLES, "form": {}, "errors": {}}

@@ -50,6 +50,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/users": {"username": "newcomer", "email": "newcomer@example.org"},
     "POST /api/v1/teams": {"name": "One"},
     "POST /api/v1/terraform/projects": {"name": "One"},
+    "POST /api/v1/terraform/projects/<uuid:terraform_uuid>/host-key": {"fingerprint": "SHA256:" + "A" * 43},
     "POST /api/v1/terraform/projects/<uuid:terraform_uuid>/variables": {"name": "size", "value": 1},
     "POST /api/v1/terraform/projects/<uuid:terraform_uuid>/server-rules": {
         "resource_type": "aws_instance",
