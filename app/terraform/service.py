@@ -15,7 +15,7 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.versioning import check_version
 from app.sources.paths import is_storable
-from app.terraform import binaries, queries
+from app.terraform import binaries, doorbells, queries
 from app.terraform.models import ApplyPolicy, Binary, TerraformProject
 from app.terraform.trail import project_resource
 
@@ -78,6 +78,8 @@ def update_project(actor: Actor, uuid: str, given: ProjectInput, *, version: int
     for name, value in changed.items():
         setattr(project, name, value)
     _store(actor, project)
+    if "working_directory" in changed and project.revision_id is not None:
+        doorbells.read_again(actor.tenant_id, project.revision_id)
     details = audit.changes(before, changed, sorted(changed))
     audit.record(actor, "terraform_project:update", project_resource(project), details=details)
     return project

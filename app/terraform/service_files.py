@@ -13,7 +13,7 @@ from app.sources import revision_files
 from app.sources.archive_files import archive_files
 from app.sources.paths import check_path
 from app.sources.store import SourceFile, check_files, manifest_hash, sha256_hex
-from app.terraform import plan_binding, queries, queries_files
+from app.terraform import doorbells, plan_binding, queries, queries_files
 from app.terraform.models import TerraformProject
 from app.terraform.models_files import RevisionSource, TerraformFile, TerraformRevision
 from app.terraform.trail import project_resource
@@ -145,6 +145,7 @@ def _make(
     plan_binding.void_plans(actor.tenant_id, project.id, plan_binding.FILES_MOVED)
     db.session.flush()
     db.session.refresh(revision)
+    doorbells.read_soon(revision)
     audit.record(
         actor,
         "terraform_project:files",

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.jobs.status import JobStatus
 from app.terraform.models import ApplyPolicy, Binary
+from app.terraform.models_configuration import ResourceStatus
 from app.terraform.models_executions import ExecutionType, Review
 from app.terraform.models_files import RevisionSource
 from app.terraform.models_state import StateSource
@@ -154,6 +155,13 @@ REVISIONS = [
         file_count=n,
         created_by=1,
         created_at=NOW,
+        read_at=None if n == 5 else NOW,
+        problems=[
+            {"file": "main.tf", "line": 12, "reason": XSS},
+            {"file": "", "line": None, "reason": "These need each other in a circle: local.a -> local.b -> local.a."},
+        ]
+        if n == 7
+        else None,
     )
     for n in (7, 6, 5)
 ]
@@ -162,14 +170,71 @@ REVISIONS = [
 def _files(**changes: Any) -> dict[str, Any]:
     files = [("main.tf", 358), ("modules/network/variables.tf", 12_345)]
     found = {"project": PROJECT, "revision": REVISIONS[0], "files": files, "page": listing(REVISIONS, 3)}
-    return {**found, "names": {1: "amelie.koch"}, **changes}
+    return {**found, "names": {1: "amelie.koch"}, "saved": None, **changes}
 
 
-def _variable(name: str, value: Any, *, sensitive: bool = False) -> Any:
-    return row(name=name, uuid=UUID, value=value, sensitive=sensitive, description=XSS, updated_at=NOW, version=2)
+def _variable(name: str, value: Any, *, sensitive: bool = False, **changes: Any) -> Any:
+    found: dict[str, Any] = {
+        "name": name,
+        "uuid": UUID,
+        "value": value,
+        "sensitive": sensitive,
+        "has_secret": sensitive,
+        "is_set": value is not None or sensitive,
+        "is_declared": True,
+        "is_required": False,
+        "type": "list(object({ name = string }))",
+        "default_value": None,
+        "description": XSS,
+        "updated_at": NOW,
+        "version": 2,
+    }
+    return row(**{**found, **changes})
 
 
-VARIABLES = [_variable("region", "eu-central-1"), _variable("sizes", [1, 2]), _variable("token", None, sensitive=True)]
+VARIABLES = [
+    _variable("region", "eu-central-1"),
+    _variable("sizes", [1, 2]),
+    _variable("token", None, sensitive=True),
+    _variable("password", None, sensitive=True, is_set=False, has_secret=False),
+    _variable("zones", None, is_required=True),
+    _variable("tags", None, default_value={"Name": XSS}),
+    _variable("old", 1, is_declared=False, type=None),
+]
+RESOURCES = [
+    row(
+        uuid=UUID,
+        terraform_address=address,
+        resource_type=address.split(".")[-2],
+        is_data=address.startswith("data."),
+        module_id=1 if address.startswith("module.") else None,
+        file_path="main.tf" if line else "designer.tf.json",
+        line=line,
+        status=ResourceStatus.CREATED,
+        missing_since=NOW if line == 3 else None,
+    )
+    for address, line in (
+        ("aws_instance.web", 12),
+        ("data.aws_ami.ubuntu", None),
+        ("module.network.aws_subnet.private", 3),
+        (f"module.network.aws_route_table_association.{'a' * 120}", 40),
+    )
+]
+
+
+def _resources(**changes: Any) -> dict[str, Any]:
+    found = {"project": PROJECT, "revision": REVISIONS[0], "page": listing(RESOURCES, 4)}
+    found |= {"modules": {1: "module.network"}, "types": [("aws_instance", "aws_instance")]}
+    return {**found, "places": [("root", "the root module"), ("module.network", "module.network")], **changes}
+
+
+def _resource(**changes: Any) -> dict[str, Any]:
+    needs = [
+        SimpleNamespace(resource=one, dependency_type=kind)
+        for one, kind in zip(RESOURCES, ("implicit", "data", "explicit"), strict=False)
+    ]
+    found = {"project": PROJECT, "resource": RESOURCES[2], "module": "module.network", "provider": "aws.west"}
+    return {**found, "arguments": f'{{\n  "tags": "{XSS}"\n}}', "needs": needs, "needed_by": [], **changes}
 
 
 def _project(**changes: Any) -> dict[str, Any]:
@@ -263,6 +328,17 @@ page("terraform/plan-form", "terraform/plan_form.html")(
 page("terraform/files", "terraform/files.html")(_files)
 page("terraform/files-empty", "terraform/files.html")(
     lambda: _files(revision=None, files=[], page=listing([], 0), names={})
+)
+page("terraform/files-saved", "terraform/files.html")(
+    lambda: _files(revision=REVISIONS[2], saved={"file": "main.tf", "line": 3, "reason": XSS})
+)
+page("terraform/resources", "terraform/resources.html")(_resources)
+page("terraform/resources-empty", "terraform/resources.html")(
+    lambda: _resources(revision=REVISIONS[2], page=listing([], 0), types=[])
+)
+page("terraform/resource", "terraform/resource.html")(_resource)
+page("terraform/resource-alone", "terraform/resource.html")(
+    lambda: _resource(resource=RESOURCES[1], module=None, provider=None, needs=[], arguments="{}")
 )
 page("terraform/file-form", "terraform/file_form.html")(
     lambda: {

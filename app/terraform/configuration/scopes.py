@@ -16,6 +16,7 @@ MAX_MODULES = 500
 MAX_RESOURCES = 5_000
 MAX_PROBLEMS = 100
 MAX_ADDRESS = 700
+MAX_DEPTH = 12  # of modules; MySQL deletes 15 levels of a tree by CASCADE
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,199}\Z")
 _OVERRIDE = re.compile(r"(^|_)override\.tf(\.json)?\Z")
 
@@ -156,7 +157,7 @@ class Modules:
             self.say(Problem(call.file, call.line, f"module {name} calls itself, by way of {folder or 'the root'}."))
         else:
             child = Scope(scope.inside(f"module.{name}"), folder, scope, call)
-            if len(child.address) > MAX_ADDRESS // 2:
+            if len(child.address) > MAX_ADDRESS // 2 or child.address.count("module.") > MAX_DEPTH:
                 self.say(Problem(call.file, call.line, f"module {name} is nested too deeply; it is not followed."))
                 return
             scope.children[name] = child
