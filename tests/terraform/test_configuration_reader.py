@@ -331,12 +331,8 @@ def test_a_chain_of_thousands_is_no_matter_of_depth() -> None:
     assert len(strongly_connected(chain)) == 1
 
 
-HCL = st.text(
-    st.sampled_from(
-        ["resource", "a_b", '"', "{", "}", "${", "%{", "for", "\n", " ", "=", "[", "]", ".", "x", "<<E\n", "E", "("]
-    ),
-    max_size=60,
-)
+WORDS = ("resource", "a_b", '"', "{", "}", "${", "%{", "for", "\n", " ", "=", "[", "]", ".", "x", "<<E\n", "E", "(")
+HCL = st.lists(st.sampled_from(WORDS), max_size=60).map("".join)
 
 
 @settings(max_examples=150, deadline=None)
@@ -346,12 +342,10 @@ def test_no_bytes_make_the_reader_raise(data: bytes, as_json: bool) -> None:
     json.dumps(found.problems and found.problems[0].reason)
 
 
+KEYS = st.text(max_size=5) | st.sampled_from(["a_b", "c"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(max_size=5) | st.sampled_from(["a_b", "c"]), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=10,
 )
 KINDS = st.sampled_from(["resource", "data", "module", "variable", "output", "locals", "provider", "terraform"])

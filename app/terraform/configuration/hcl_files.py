@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +19,13 @@ from app.terraform.configuration.shapes import Problem
 
 MAX_DEPTH = 60  # of values that are kept; MySQL's JSON goes 100 deep
 _OPTIONS = SerializationOptions(
-    with_comments=False, explicit_blocks=False, strip_string_quotes=True, preserve_heredocs=False
+    with_comments=False, explicit_blocks=False, strip_string_quotes=True, preserve_heredocs=True
 )
 SECRET = re.compile(
     r"(?:^|_)(?:password|passwd|passphrase|secret|token|api_?key|private_?key|access_?key|secret_?key)\Z"
 )
 HIDDEN = "(sensitive value)"
+_HEREDOC = re.compile(r"<<(-?)([a-zA-Z][\w.-]*)\r?\n(.*?)(?:\r?\n)?[ \t]*\2\s*\Z", re.DOTALL)
 _INTERPOLATION = re.compile(r"[$%]\{")
 
 
@@ -37,11 +39,11 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file's blocks by type, and the lines that those of HCL begin in, in the same order."""
+    """A file's blocks by type; of those of HCL, in the same order, the line each begins in and its number of labels."""
 
     path: str
     body: Mapping[str, Any]
-    lines: Mapping[str, list[int]] = field(default_factory=dict)
+    heads: Mapping[str, list[tuple[int, int]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,25 @@ def _read_hcl(path: str, text: str) -> ReadFile:
         last = max(1, len(text.splitlines()))
         line = error.line if isinstance(error.line, int) and error.line > 0 else last
         raise Unreadable(Problem(path, min(line, last), _reason(error))) from None
-    lines: dict[str, list[int]] = {}
+    heads: dict[str, list[tuple[int, int]]] = {}
     for block in _top_blocks(tree):
-        lines.setdefault(str(block.children[0].children[0]), []).append(block.meta.line)
-    body = hcl2.serialize(hcl2.transform(tree), serialization_options=_OPTIONS)
+        parts = [part.data for part in block.children if isinstance(part, Tree)]
+        labels = sum(part not in ("body", "new_line_or_comment") for part in parts) - 1
+        heads.setdefault(str(block.children[0].children[0]), []).append((block.meta.line, labels))
+    body = _without_markers(hcl2.serialize(hcl2.transform(tree), serialization_options=_OPTIONS))
     _check_text(path, body)
-    return ReadFile(path, body, lines)
+    return ReadFile(path, body, heads)
+
+
+def _without_markers(value: Any) -> Any:
+    """Return values with the texts of heredocs alone. The library's own way puts backslashes before quotes."""
+    if isinstance(value, dict):
+        return {key: _without_markers(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_markers(one) for one in value]
+    if isinstance(value, str) and value.startswith("<<") and (match := _HEREDOC.match(value)):
+        return textwrap.dedent(match[3]) if match[1] else match[3]
+    return value
 
 
 def _top_blocks(tree: Any) -> Iterator[Tree[Any]]:
@@ -129,10 +144,12 @@ def _check_text(path: str, body: Any) -> None:
 def blocks(file: ReadFile, kind: str, labels: int, problems: list[Problem]) -> Iterator[Block]:
     """Return the blocks of a type with so many labels; what is no such block becomes a problem."""
     given = file.body.get(kind, [])
-    lines = file.lines.get(kind, [])
+    heads = file.heads.get(kind, [])
     for number, one in enumerate(given if isinstance(given, list) else [given]):
-        line = lines[number] if number < len(lines) else None
+        line, has = heads[number] if number < len(heads) else (None, labels)
         try:
+            if has != labels:
+                raise TypeError
             found = list(_descend(one, labels))
         except TypeError:
             words = "no label" if labels == 0 else "one label" if labels == 1 else f"{labels} labels"

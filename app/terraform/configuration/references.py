@@ -11,10 +11,11 @@ from typing import Any
 _TEMPLATE = re.compile(r'\$\$\{|%%\{|\$\{|%\{|\\.|"', re.DOTALL)
 _TOKEN = re.compile(
     r"(?P<blank>\s+|\#[^\n]*|//[^\n]*|/\*.*?\*/|\.\*|\[\*\])|(?P<name>[^\W\d][\w-]*)|(?P<number>\d+)"
-    r"|(?P<colons>::)|(?P<one>.)",
+    r"|(?P<colons>::)|(?P<heredoc><<-?[^\W\d][\w.-]*\r?\n)|(?P<one>.)",
     re.DOTALL,
 )
 _FOR = re.compile(r"for\s+([^\W\d][\w-]*)(?:\s*,\s*([^\W\d][\w-]*))?\s+in\b")
+_TEXTS = ("text", "string", "heredoc")
 MOST_PARTS = 3  # data.type.name, module.name.output
 
 Chain = tuple[str, ...]
@@ -23,10 +24,11 @@ Chain = tuple[str, ...]
 class _Level:
     """An open template, interpolation or bracket: the name before it, and the names a ``for`` made inside."""
 
-    __slots__ = ("chain", "kind", "names")
+    __slots__ = ("chain", "end", "kind", "names")
 
-    def __init__(self, kind: str, chain: list[str] | None = None) -> None:
-        self.kind = kind  # text, string, expression, bracket
+    def __init__(self, kind: str, chain: list[str] | None = None, end: re.Pattern[str] | None = None) -> None:
+        self.kind = kind  # text, string, heredoc, expression, bracket
+        self.end = end  # of a heredoc
         self.chain = chain
         self.names: set[str] = set()
 
@@ -44,7 +46,7 @@ class _Scan:
     def run(self) -> set[Chain]:
         place = 0
         while place < len(self.text):
-            if self.levels[-1].kind in ("text", "string"):
+            if self.levels[-1].kind in _TEXTS:
                 place = self._in_template(place)
             else:
                 place = self._in_expression(place)
@@ -52,17 +54,21 @@ class _Scan:
         return self.found
 
     def _in_template(self, place: int) -> int:
-        match = _TEMPLATE.search(self.text, place)
+        match, level = _TEMPLATE.search(self.text, place), self.levels[-1]
+        end = level.end.search(self.text, place) if level.end else None
+        if end is not None and (match is None or end.start() < match.start()):
+            self._close()
+            return end.end()
         if match is None:
             return len(self.text)
-        mark, level = match.group(), self.levels[-1]
+        mark = match.group()
         if mark in ("${", "%{"):
             self.levels.append(_Level("expression"))
             self.chain, self.after_dot = None, False
         elif mark == '"' and level.kind == "string":
             self._close()
-        elif mark[0] == "\\" and level.kind == "text":
-            return match.start() + 1  # outermost texts are unescaped already
+        elif mark[0] == "\\" and level.kind != "string":
+            return match.start() + 1  # outermost texts are unescaped already, and heredocs know no escapes
         return match.end()
 
     def _in_expression(self, place: int) -> int:
@@ -79,6 +85,10 @@ class _Scan:
             self._sign(token)
         elif kind == "colons":
             self.chain = None
+        elif kind == "heredoc":
+            self._flush()
+            name = token.strip("<-\r\n")
+            self._open("heredoc", None, re.compile(rf"^[ \t]*{re.escape(name)}\b", re.MULTILINE))
         return match.end()
 
     def _name(self, name: str, place: int) -> None:
@@ -113,8 +123,8 @@ class _Scan:
         elif sign == "}" or (sign in ")]" and self.levels[-1].kind == "bracket"):
             self._close()
 
-    def _open(self, kind: str, chain: list[str] | None) -> None:
-        self.levels.append(_Level(kind, chain))
+    def _open(self, kind: str, chain: list[str] | None, end: re.Pattern[str] | None = None) -> None:
+        self.levels.append(_Level(kind, chain, end))
         self.chain, self.after_dot = None, False
 
     def _close(self) -> None:
