@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import defer
 
 from app.core.actor import Actor
@@ -73,7 +73,8 @@ def list_resources(
     statement = _of_project(actor, TerraformResource, project).options(defer(TerraformResource.configuration))
     if text:
         pattern = f"%{escaped(text)}%"
-        fits = TerraformResource.terraform_address.like(pattern, escape="/") if text.isascii() else false()
+        address = TerraformResource.terraform_address  # kept in ASCII, and MySQL refuses to compare others with it
+        fits = address.like(pattern, escape="/") if text.isascii() else TerraformResource.id == 0
         statement = statement.where(fits)
     if resource_type:
         statement = statement.where(TerraformResource.resource_type == resource_type)
@@ -93,7 +94,7 @@ def _in_module(actor: Actor, project: TerraformProject, address: str) -> Any:
     if address == ROOT:
         return TerraformResource.module_id.is_(None)
     if not address.isascii():
-        return false()
+        return TerraformResource.id == 0
     ids = (
         _of_project(actor, TerraformModule, project)
         .where(TerraformModule.terraform_address == address)
@@ -222,7 +223,7 @@ def list_outputs(
     if module == ROOT:
         statement = statement.where(TerraformOutput.module_id.is_(None))
     elif module:
-        fits = TerraformModule.terraform_address == module if module.isascii() else false()
+        fits = TerraformModule.terraform_address == module if module.isascii() else TerraformModule.id == 0
         ids = _of_project(actor, TerraformModule, project).where(fits).with_only_columns(TerraformModule.id)
         statement = statement.where(TerraformOutput.module_id.in_(ids))
     return paginate(statement, TerraformOutput.id, page=page, page_size=page_size, after=after, descending=False)

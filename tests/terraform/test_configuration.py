@@ -19,6 +19,7 @@ from app.terraform.models_variables import TerraformVariable
 from config import Settings
 from tests import factories
 from tests.factories import PersonMade
+from tests.support.sent import sent
 from tests.terraform.conftest import Backend
 from tests.terraform.house import MAIN, Workshop
 from tests.terraform.test_pages import text
@@ -251,6 +252,7 @@ def test_a_declared_variable_is_listed_and_gets_its_value(shop: Shop) -> None:
     shop.read()
     found = variables(shop)
     assert (found["size"]["type"], found["size"]["default_value"], found["size"]["is_required"]) == ("number", 1, False)
+    zone = found["zone"]
     assert (found["zone"]["description"], found["zone"]["is_required"], found["zone"]["is_set"]) == (
         "Where",
         True,
@@ -360,10 +362,8 @@ def test_lists_take_as_many_queries_for_many_as_for_few(shop: Shop, kind: str) -
     for many in (2, 12):
         shop.write(configuration(many))
         shop.read()
-        with statements() as sent:
-            assert (
-                len(shop.listed(kind, "" if kind in ("modules", "providers", "variables") else "?page_size=100"))
-                >= many
-            )
-        counts.append(len(sent))
+        query = "" if kind in ("modules", "providers", "variables") else "?page_size=100"
+        with sent() as statements:
+            assert len(shop.listed(kind, query)) >= many
+        counts.append(len(statements))
     assert counts[0] == counts[1], f"{kind}: {counts}"
