@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -381,3 +385,70 @@ def test_reading_is_bounded_in_time_and_files_in_size() -> None:
     assert [one.file for one in big.problems] == ["big.tf"] and [one.address for one in big.resources] == ["a_b.c"]
     deep = bounded.read_bounded({"main.tf": b"x = " + b"[" * 50_000 + b"]" * 50_000})
     assert not deep.is_whole and deep.problems
+
+
+NESTED = {
+    "main.tf": """
+variable "size" { default = 1 }
+locals {
+  base = { for key, one in terraform_data.base : key => one.id }
+  all  = merge(local.base, { "x" = module.a.out })
+}
+resource "terraform_data" "base" {
+  for_each = toset(["x", "y"])
+  input    = "${var.size}-${each.key}"
+}
+resource "terraform_data" "free" { input = "terraform_data.base" }
+module "a" {
+  source = "./a"
+  given  = local.base
+}
+module "b" {
+  source     = "./a"
+  given      = terraform_data.free.id
+  depends_on = [module.a]
+}
+resource "terraform_data" "last" {
+  input = <<-EOT
+    %{for key in keys(local.all)}${key}%{endfor} ${module.b.out}
+  EOT
+}
+resource "terraform_data" "whole" { input = values(module.a) }
+""",
+    "a/main.tf": """
+variable "given" {}
+resource "terraform_data" "in" { input = var.given }
+resource "terraform_data" "alone" {}
+module "inner" {
+  source = "./inner"
+  count  = length(terraform_data.in.id)
+}
+output "out" { value = [for one in module.inner : one.id] }
+output "plain" { value = terraform_data.alone.id }
+""",
+    "a/inner/main.tf": 'resource "terraform_data" "deep" {}\noutput "id" { value = terraform_data.deep.id }\n',
+}
+
+
+def ancestors(direct: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    found = set(direct)
+    while further := {(a, d) for a, b in found for c, d in direct if b == c} - found:
+        found |= further
+    return found
+
+
+def test_dependencies_are_those_of_terraforms_own_graph(tmp_path: Path) -> None:
+    program = shutil.which("terraform")
+    if program is None:
+        pytest.skip("no terraform on this machine")
+    for name, content in NESTED.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    quiet = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60}
+    init = subprocess.run([program, "init", "-input=false", "-no-color"], **quiet)
+    assert init.returncode == 0, init.stderr
+    graph = subprocess.run([program, "graph"], **quiet)
+    drawn = set(re.findall(r'"([^"]+)" -> "([^"]+)"', graph.stdout))
+    found = reader.read({name: content.encode() for name, content in NESTED.items()})
+    assert found.problems == []
+    assert ancestors({(one.source, one.target) for one in found.dependencies}) == ancestors(drawn)

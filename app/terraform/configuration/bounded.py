@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -40,7 +39,6 @@ def read_bounded(files: Mapping[str, bytes], working_directory: str = "", *, sec
             timeout=seconds,
             stdin=asked,
             cwd=_ROOT,
-            environment={"PYTHONDONTWRITEBYTECODE": "1"} if os.environ.get("PYTHONDONTWRITEBYTECODE") else None,
             bounds=Bounds(output_bytes=OUTPUT_BYTES, memory_bytes=MEMORY_BYTES),
         )
     if done.code != 0:
