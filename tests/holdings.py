@@ -14,6 +14,7 @@ from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
 from app.inventory.models import HostKey
 from app.playbooks.models import ProjectSync, SyncStatus
+from app.terraform.models_configuration import TerraformResource
 from tests import factories
 from tests.factories import PersonMade
 
@@ -44,6 +45,7 @@ class Holdings:
     terraform_uuid: str
     terraform_revision_uuid: str
     variable_uuid: str
+    resource_uuid: str
     execution_uuid: str
     rule_uuid: str
 
@@ -97,6 +99,16 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         db.session.add(sync)
         db.session.flush()
         sync_uuid = sync.uuid
+        resource = TerraformResource(
+            tenant_id=owner.tenant_id,
+            project_id=terraform["number"],
+            resource_type="terraform_data",
+            resource_name="first",
+            terraform_address="terraform_data.first",
+        )
+        db.session.add(resource)
+        db.session.flush()
+        resource_uuid = resource.uuid
     return Holdings(
         owner.id,
         server["id"],
@@ -117,6 +129,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         terraform["id"],
         revision["id"],
         variable["id"],
+        resource_uuid,
         execution["id"],
         server_rule["id"],
     )

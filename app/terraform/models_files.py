@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.column_types import UTCDateTime, ascii_binary, enum_column
+from app.core.column_types import JsonValue, UTCDateTime, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Created
 from app.core.table import HasUuid, table_args, tenant_key
@@ -28,12 +29,14 @@ class TerraformRevision(TenantOwned, HasUuid, Created, Model):
     """One state of a project's files; never changed. ``manifest_hash`` covers path, mode and content of every file.
 
     ``commit_*`` and ``branch_id`` only for git; ``branch_id`` is of ``git_branches``.
+    ``read_at``: when its configuration was read (None: due); ``problems`` are what was found then: file, line, reason.
     """
 
     __tablename__ = "terraform_revisions"
     __table_args__ = table_args(
         UniqueConstraint("tenant_id", "id"),
         Index(None, "tenant_id", "project_id", "id"),
+        Index(None, "read_at", "id"),
         tenant_key("project_id", "terraform_projects", ondelete="CASCADE"),
     )
 
@@ -50,6 +53,8 @@ class TerraformRevision(TenantOwned, HasUuid, Created, Model):
     commit_message: Mapped[str | None] = mapped_column(Text)
     branch_id: Mapped[int | None] = mapped_column()  # no foreign key: branches point here
     created_by: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), nullable=False)
+    read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    problems: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonValue)
 
 
 class TerraformFile(RevisionFile, Model):

@@ -171,19 +171,21 @@ def lock_data(lock: TerraformStateLock | None) -> Mapping[str, Any] | None:
 
 
 def list_variables(actor: Actor, project: TerraformProject) -> Sequence[TerraformVariable]:
-    """Return the values of a project's variables by name; secret ones without their value."""
+    """Return the root module's variables by name, declared or given a value; secret ones without their value."""
     require(actor, Permission.TERRAFORM_VIEW)
     return db.session.scalars(
         scoped(actor, TerraformVariable)
-        .where(TerraformVariable.project_id == project.id)
+        .where(TerraformVariable.project_id == project.id, TerraformVariable.module_id.is_(None))
         .order_by(TerraformVariable.name)
     ).all()
 
 
 def count_variables(actor: Actor, project: TerraformProject) -> int:
-    """Return how many variables of a project have a value."""
+    """Return how many variables the root module of a project has here."""
     require(actor, Permission.TERRAFORM_VIEW)
-    statement = scoped(actor, TerraformVariable).where(TerraformVariable.project_id == project.id)
+    statement = scoped(actor, TerraformVariable).where(
+        TerraformVariable.project_id == project.id, TerraformVariable.module_id.is_(None)
+    )
     return db.session.scalar(select(func.count()).select_from(statement.subquery())) or 0
 
 
@@ -191,7 +193,11 @@ def variables_with_secrets(tenant_id: int, project_id: int) -> Sequence[Terrafor
     """Return a project's variables with their encrypted values, for building a run."""
     return db.session.scalars(
         select(TerraformVariable)
-        .where(TerraformVariable.tenant_id == tenant_id, TerraformVariable.project_id == project_id)
+        .where(
+            TerraformVariable.tenant_id == tenant_id,
+            TerraformVariable.project_id == project_id,
+            TerraformVariable.module_id.is_(None),
+        )
         .options(undefer(TerraformVariable.secret_value))
         .order_by(TerraformVariable.name)
     ).all()

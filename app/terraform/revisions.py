@@ -12,7 +12,7 @@ from app.core.errors import InvalidInput
 from app.sources import revision_files
 from app.sources.git_tree import Commit
 from app.sources.store import SourceFile, check_files, manifest_hash, sha256_hex
-from app.terraform import branches, plan_binding, queries_files
+from app.terraform import branches, doorbells, plan_binding, queries_files
 from app.terraform.models import TerraformProject
 from app.terraform.models_files import RevisionSource, TerraformFile, TerraformRevision
 from app.terraform.models_git import GitBranch
@@ -63,6 +63,7 @@ def store_revision(
     plan_binding.void_moved(actor, project)
     db.session.flush()
     db.session.refresh(revision)
+    doorbells.read_soon(revision)
     audit.record(
         actor,
         "terraform_project:files",

@@ -153,6 +153,14 @@ class TerraformFilesOut(Schema):
     files = fields.List(fields.Nested(TerraformFileOut))
 
 
+class TerraformProblemOut(Schema):
+    """Something in the files that cannot be read or cannot work; ``file`` is empty when it is about the whole."""
+
+    file = fields.String()
+    line = fields.Integer(allow_none=True)
+    reason = fields.String()
+
+
 class TerraformRevisionOut(Schema):
     """One state of a project's files."""
 
@@ -169,6 +177,8 @@ class TerraformRevisionOut(Schema):
     commit_message = fields.String(allow_none=True)
     created_by = fields.Integer()
     created_at = fields.String()
+    read_at = fields.String(allow_none=True, metadata={"description": "When what it declares was read; null: due."})
+    problems = fields.List(fields.Nested(TerraformProblemOut))
 
 
 class TerraformRevisionQuery(Strict):
@@ -208,6 +218,12 @@ class TerraformVariableOut(Schema):
     description = fields.String(allow_none=True)
     value = fields.Raw(allow_none=True)
     sensitive = fields.Boolean()
+    is_set = fields.Boolean(metadata={"description": "Whether it has a value here."})
+    is_declared = fields.Boolean(metadata={"description": "Whether the files declare it."})
+    is_required = fields.Boolean(metadata={"description": "Whether it is declared without a default."})
+    type = fields.String(allow_none=True)
+    default_value = fields.Raw(allow_none=True)
+    validation_rules = fields.List(fields.Dict())
     updated_at = fields.String()
     version = fields.Integer()
 
@@ -272,6 +288,8 @@ def revision_data(revision: TerraformRevision) -> dict[str, Any]:
         "commit_message": revision.commit_message,
         "created_by": revision.created_by,
         "created_at": iso(revision.created_at),
+        "read_at": iso(revision.read_at),
+        "problems": revision.problems or [],
     }
 
 
@@ -283,6 +301,12 @@ def variable_data(variable: TerraformVariable) -> dict[str, Any]:
         "description": variable.description,
         "value": variable.value,
         "sensitive": variable.sensitive,
+        "is_set": variable.is_set,
+        "is_declared": variable.is_declared,
+        "is_required": variable.is_required,
+        "type": variable.type,
+        "default_value": None if variable.sensitive else variable.default_value,
+        "validation_rules": variable.validation_rules or [],
         "updated_at": iso(variable.updated_at),
         "version": variable.version,
     }

@@ -15,7 +15,7 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.versioning import check_version
 from app.sources.paths import is_storable
-from app.terraform import binaries, branches, git_source, queries
+from app.terraform import binaries, branches, doorbells, git_source, queries
 from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TerraformProject
 from app.terraform.trail import project_resource
 
@@ -95,10 +95,13 @@ def update_project(actor: Actor, uuid: str, given: ProjectInput, *, version: int
     if not changed and not is_another_secret:
         project.version -= 1
         return project
+    in_force = project.revision_id
     _store(actor, project)
     if set(git_source.SHOWN) & set(changed):
         branches.settle(project, is_another_source=bool({"source", git_source.ADDRESS} & set(changed)))
         db.session.refresh(project)
+    if project.revision_id is not None and ("working_directory" in changed or project.revision_id != in_force):
+        doorbells.read_again(actor.tenant_id, project.revision_id)
     details: dict[str, Any] = audit.changes(before, after, changed)
     if is_another_secret:
         details["git_access"] = "changed"

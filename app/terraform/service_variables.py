@@ -39,7 +39,10 @@ class VariableInput(TypedDict, total=False):
 
 
 def add_variable(actor: Actor, project_uuid: str, given: VariableInput) -> TerraformVariable:
-    """Add a value. Raises InvalidInput by field, NotFound, Conflict for a name that is there."""
+    """Give a variable a value, declared by the files or not (yet).
+
+    Raises InvalidInput by field, NotFound, Conflict for one that has a value.
+    """
     require(actor, Permission.TERRAFORM_EDIT)
     project = queries.get_project(actor, project_uuid)
     name = given.get("name", "")
@@ -47,6 +50,16 @@ def add_variable(actor: Actor, project_uuid: str, given: VariableInput) -> Terra
         raise InvalidInput(name="Give the variable's name as the configuration declares it.")
     if "value" not in given:
         raise InvalidInput(value="This is needed.")
+    declared = _of_name(actor, project, name)
+    if declared is not None and not declared.is_set:
+        declared.sensitive = bool(given.get("sensitive")) or declared.declared_sensitive
+        declared.description = given.get("description") or declared.description
+        _set_value(declared, given["value"])
+        declared.version += 1
+        db.session.flush()
+        db.session.refresh(declared)
+        _record(actor, project, declared, "create", {"value": _shown(declared)})
+        return declared
     if queries.count_variables(actor, project) >= MAX_VARIABLES:
         raise Conflict(f"A project has at most {MAX_VARIABLES} variables here.")
     made = TerraformVariable(
@@ -82,15 +95,18 @@ def change_variable(
     if given.get("name", found.name) != found.name:
         raise InvalidInput(name="A variable keeps its name. Add another one and remove this.")
     sensitive = bool(given.get("sensitive", found.sensitive))
+    if found.declared_sensitive and not sensitive:
+        raise InvalidInput(sensitive="The configuration declares this variable as sensitive.")
     before = _shown(found)
-    if found.sensitive and not sensitive and "value" not in given:
+    if found.has_secret and not sensitive and "value" not in given:
         raise InvalidInput(value="The stored value stays secret. Give the value that is to be shown from now on.")
     if "description" in given:
         found.description = given["description"] or None
     value = given.get("value", found.value)
     if "value" in given or sensitive != found.sensitive:
         found.sensitive = sensitive
-        _set_value(found, value)
+        if "value" in given or found.is_set:
+            _set_value(found, value)
     db.session.flush()
     db.session.refresh(found)
     _record(actor, project, found, "update", {"value": [before, _shown(found)]})
@@ -98,12 +114,19 @@ def change_variable(
 
 
 def remove_variable(actor: Actor, project_uuid: str, variable_uuid: str) -> None:
-    """Take a value away. Raises NotFound."""
+    """Take a value away; what the files declare stays. Raises NotFound, Conflict for one that has none."""
     require(actor, Permission.TERRAFORM_EDIT)
     project = queries.get_project(actor, project_uuid)
     found = get_variable(actor, project, variable_uuid)
+    if not found.is_set:
+        raise Conflict("The configuration declares this variable, and it has no value here.", error="no_value")
     _record(actor, project, found, "delete", {"value": _shown(found)})
-    db.session.delete(found)
+    if found.is_declared:
+        found.value = found.secret_value = None
+        found.sensitive = found.declared_sensitive
+        found.version += 1
+    else:
+        db.session.delete(found)
     db.session.flush()
 
 
@@ -112,12 +135,24 @@ def get_variable(actor: Actor, project: TerraformProject, uuid: str) -> Terrafor
     require(actor, Permission.TERRAFORM_VIEW)
     found = db.session.scalar(
         scoped(actor, TerraformVariable).where(
-            TerraformVariable.project_id == project.id, TerraformVariable.uuid == uuid
+            TerraformVariable.project_id == project.id,
+            TerraformVariable.module_id.is_(None),
+            TerraformVariable.uuid == uuid,
         )
     )
     if found is None:
         raise NotFound("This variable")
     return found
+
+
+def _of_name(actor: Actor, project: TerraformProject, name: str) -> TerraformVariable | None:
+    return db.session.scalar(
+        scoped(actor, TerraformVariable).where(
+            TerraformVariable.project_id == project.id,
+            TerraformVariable.module_id.is_(None),
+            TerraformVariable.name == name,
+        )
+    )
 
 
 def _shown(variable: TerraformVariable) -> Any:

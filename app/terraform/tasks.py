@@ -1,8 +1,10 @@
-"""The worker's face of executions: the doorbell of what follows their end."""
+"""The worker's face: doorbells of what follows the end of executions, and of readings of configurations."""
 
 from __future__ import annotations
 
 from app.core.queue import PROTOCOL, celery_app
+from app.terraform.configuration_work import read_configuration
+from app.terraform.doorbells import READ
 from app.terraform.follow_up import FOLLOW, follow_up
 
 
@@ -12,3 +14,11 @@ def answer_follow_up(execution_id: int, protocol: int = PROTOCOL) -> None:
     if isinstance(execution_id, int) and protocol in (PROTOCOL, PROTOCOL - 1):
         with celery_app.flask_app.app_context():
             follow_up(execution_id)
+
+
+@celery_app.task(name=READ, ignore_result=True)  # type: ignore[untyped-decorator]
+def answer_read_configuration(revision_id: int, protocol: int = PROTOCOL) -> None:
+    """Answer a doorbell: read a revision's configuration if that is due."""
+    if isinstance(revision_id, int) and protocol in (PROTOCOL, PROTOCOL - 1):
+        with celery_app.flask_app.app_context():
+            read_configuration(revision_id)

@@ -25,6 +25,8 @@ def values_of_run(tenant_id: int, project_id: int) -> tuple[dict[str, Any], dict
     plain: dict[str, Any] = {}
     secret: dict[str, Any] = {}
     for variable in queries.variables_with_secrets(tenant_id, project_id):
+        if not variable.is_set:
+            continue  # declared, and left to its default
         if variable.sensitive:
             secret[variable.name] = json.loads(keyring.decrypt(secret_context(variable), variable.secret_value or ""))
         else:

@@ -13,7 +13,14 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.sources.differences import is_text
-from app.terraform import queries, queries_files, queries_git, service_files, service_variables
+from app.terraform import (
+    configuration_check,
+    queries,
+    queries_files,
+    queries_git,
+    service_files,
+    service_variables,
+)
 from app.terraform.models_files import TerraformRevision
 from app.terraform.service_files import MAX_EDIT_BYTES
 from app.terraform.service_variables import VariableInput
@@ -50,6 +57,7 @@ def files(terraform_uuid: Any) -> str:
         names=queries_files.author_names(actor, project),
         branches=branches,
         branch_names={branch.id: branch.name for branch in branches},
+        saved=configuration_check.problem_of_file(actor, revision, request.args.get("saved", "")),
     )
 
 
@@ -96,7 +104,7 @@ def file_edit(terraform_uuid: Any) -> ResponseReturnValue:
                 note=request.form.get("note", "").strip() or None,
             )
             flash(f"{path} was saved. Plan next, to see what it means.", "success")
-            return redirect(url_for(".files", terraform_uuid=project.uuid), 303)
+            return redirect(url_for(".files", terraform_uuid=project.uuid, saved=path), 303)
         except (InvalidInput, Conflict) as refused:
             error = refused
     text = _text(revision, path) if path and error is None else ""
@@ -260,6 +268,9 @@ def variable_remove(terraform_uuid: Any, variable_uuid: Any) -> ResponseReturnVa
             back_url=back,
         )
     name = found.name
-    service_variables.remove_variable(actor, uuid, found.uuid)
-    flash(f"{name} has no value here any more.", "success")
+    try:
+        service_variables.remove_variable(actor, uuid, found.uuid)
+        flash(f"{name} has no value here any more.", "success")
+    except Conflict as error:
+        flash(error.message, "error")
     return redirect(back, 303)

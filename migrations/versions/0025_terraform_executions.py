@@ -1,4 +1,4 @@
-"""Files, variables and executions of Terraform projects.
+"""Files, modules, variables and executions of Terraform projects.
 
 Revision: 0025
 After: 0024
@@ -28,6 +28,8 @@ def upgrade() -> None:
         sa.Column("commit_message", sa.Text(), nullable=True),
         sa.Column("branch_id", sa.Integer(), nullable=True),
         sa.Column("created_by", sa.Integer(), nullable=False),
+        sa.Column("read_at", portable.MOMENT, nullable=True),
+        sa.Column("problems", sa.JSON(), nullable=True),
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("uuid", sa.String(length=36), nullable=False),
         sa.Column("created_at", portable.MOMENT, server_default=portable.CREATED, nullable=False),
@@ -48,6 +50,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("uuid", name=op.f("uq_terraform_revisions_uuid")),
         **portable.OPTIONS,
     )
+    op.create_index(op.f("ix_terraform_revisions_read_at_id"), "terraform_revisions", ["read_at", "id"], unique=False)
     op.create_index(
         op.f("ix_terraform_revisions_tenant_id_project_id_id"),
         "terraform_revisions",
@@ -55,11 +58,61 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "terraform_modules",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("parent_module_id", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("source", sa.String(length=500), server_default="", nullable=False),
+        sa.Column("version", sa.String(length=200), nullable=True),
+        sa.Column("path", sa.String(length=500), server_default="", nullable=False),
+        sa.Column("terraform_address", portable.ascii_binary(700), nullable=False),
+        sa.Column("metadata", sa.JSON(), nullable=True),
+        sa.Column("missing_since", portable.MOMENT, nullable=True),
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("updated_at", portable.MOMENT, server_default=portable.UPDATED, nullable=False),
+        sa.Column("created_at", portable.MOMENT, server_default=portable.CREATED, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "parent_module_id"],
+            ["terraform_modules.tenant_id", "terraform_modules.id"],
+            name=op.f("fk_terraform_modules_tenant_id_parent_module_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "project_id"],
+            ["terraform_projects.tenant_id", "terraform_projects.id"],
+            name=op.f("fk_terraform_modules_tenant_id_project_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_terraform_modules_tenant_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_terraform_modules")),
+        sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_terraform_modules_tenant_id_id")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "project_id",
+            "terraform_address",
+            name=op.f("uq_terraform_modules_tenant_id_project_id_terraform_address"),
+        ),
+        sa.UniqueConstraint("uuid", name=op.f("uq_terraform_modules_uuid")),
+        **portable.OPTIONS,
+    )
+    op.create_table(
         "terraform_variables",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("module_id", sa.Integer(), nullable=True),
+        sa.Column("module_key", sa.Integer(), server_default="0", nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("type", sa.Text(), nullable=True),
         sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("default_value", sa.JSON(), nullable=True),
+        sa.Column("validation_rules", sa.JSON(), nullable=True),
+        sa.Column("is_declared", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("is_required", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("declared_sensitive", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("value", sa.JSON(), nullable=True),
         sa.Column("secret_value", sa.Text(), nullable=True),
         sa.Column("sensitive", sa.Boolean(), server_default="0", nullable=False),
@@ -68,6 +121,12 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("updated_at", portable.MOMENT, server_default=portable.UPDATED, nullable=False),
         sa.Column("created_at", portable.MOMENT, server_default=portable.CREATED, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "module_id"],
+            ["terraform_modules.tenant_id", "terraform_modules.id"],
+            name=op.f("fk_terraform_variables_tenant_id_module_id"),
+            ondelete="CASCADE",
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "project_id"],
             ["terraform_projects.tenant_id", "terraform_projects.id"],
@@ -80,7 +139,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_terraform_variables")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_terraform_variables_tenant_id_id")),
         sa.UniqueConstraint(
-            "tenant_id", "project_id", "name", name=op.f("uq_terraform_variables_tenant_id_project_id_name")
+            "tenant_id",
+            "project_id",
+            "module_key",
+            "name",
+            name=op.f("uq_terraform_variables_tenant_id_project_id_module_key_name"),
         ),
         sa.UniqueConstraint("uuid", name=op.f("uq_terraform_variables_uuid")),
         **portable.OPTIONS,
@@ -220,6 +283,7 @@ def upgrade() -> None:
         ["tenant_id", "project_id", "workspace", "review"],
         unique=False,
     )
+    portable.touch_trigger("terraform_modules")
     portable.touch_trigger("terraform_variables")
 
 
@@ -227,4 +291,5 @@ def downgrade() -> None:
     op.drop_table("terraform_executions")
     op.drop_table("terraform_files")
     op.drop_table("terraform_variables")
+    op.drop_table("terraform_modules")
     op.drop_table("terraform_revisions")

@@ -180,6 +180,13 @@ REVISIONS = [
         file_count=n,
         created_by=1,
         created_at=NOW,
+        read_at=None if n == 5 else NOW,
+        problems=[
+            {"file": "main.tf", "line": 12, "reason": XSS},
+            {"file": "", "line": None, "reason": "These need each other in a circle: local.a -> local.b -> local.a."},
+        ]
+        if n == 7
+        else None,
     )
     for n in (7, 6, 5)
 ]
@@ -206,14 +213,14 @@ BRANCHES = [
 def _files(**changes: Any) -> dict[str, Any]:
     files = [("main.tf", 358), ("modules/network/variables.tf", 12_345)]
     found = {"project": PROJECT, "revision": REVISIONS[0], "files": files, "page": listing(REVISIONS, 3)}
-    return {**found, "names": {1: "amelie.koch"}, "branches": [], "branch_names": {5: "release/2026-11"}, **changes}
-
-
-def _variable(name: str, value: Any, *, sensitive: bool = False) -> Any:
-    return row(name=name, uuid=UUID, value=value, sensitive=sensitive, description=XSS, updated_at=NOW, version=2)
-
-
-VARIABLES = [_variable("region", "eu-central-1"), _variable("sizes", [1, 2]), _variable("token", None, sensitive=True)]
+    return {
+        **found,
+        "names": {1: "amelie.koch"},
+        "branches": [],
+        "branch_names": {5: "release/2026-11"},
+        "saved": None,
+        **changes,
+    }
 
 
 def _project(**changes: Any) -> dict[str, Any]:
@@ -340,6 +347,9 @@ page("terraform/files", "terraform/files.html")(_files)
 page("terraform/files-empty", "terraform/files.html")(
     lambda: _files(revision=None, files=[], page=listing([], 0), names={})
 )
+page("terraform/files-saved", "terraform/files.html")(
+    lambda: _files(revision=REVISIONS[2], saved={"file": "main.tf", "line": 3, "reason": XSS})
+)
 page("terraform/file-form", "terraform/file_form.html")(
     lambda: {
         "project": PROJECT,
@@ -350,13 +360,4 @@ page("terraform/file-form", "terraform/file_form.html")(
         "form": {},
         "errors": {"_form": ["Somebody else changed main.tf since you opened it."]},
     }
-)
-page("terraform/variables", "terraform/variables.html")(
-    lambda: {"project": PROJECT, "variables": VARIABLES, "form": {}, "errors": {}}
-)
-page("terraform/variables-empty", "terraform/variables.html")(
-    lambda: {"project": PROJECT, "variables": [], "form": {"name": XSS}, "errors": {"name": ["It has a value."]}}
-)
-page("terraform/variable-form", "terraform/variable_form.html")(
-    lambda: {"project": PROJECT, "variable": VARIABLES[2], "text": "", "is_json": False, "form": {}, "errors": {}}
 )

@@ -57,6 +57,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "revision_id", _revision),
     ("/", "sync_uuid", lambda _owner, held: held.sync_uuid),
     ("/", "terraform_uuid", lambda _owner, held: held.terraform_uuid),
+    ("/", "resource_uuid", lambda _owner, held: held.resource_uuid),
     ("/", "execution_uuid", lambda _owner, held: held.execution_uuid),
     ("/", "revision_uuid", lambda _owner, held: held.terraform_revision_uuid),
     ("/", "variable_uuid", lambda _owner, held: held.variable_uuid),

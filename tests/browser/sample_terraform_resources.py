@@ -1,0 +1,95 @@
+"""Sample contexts of the pages of what a configuration declares."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from app.terraform.models_configuration import ResourceStatus
+from tests.browser.sample_pages import listing, row
+from tests.browser.sample_terraform import PROJECT, REVISIONS, UUID
+from tests.browser.samples import NOW, XSS, page
+
+RESOURCES = [
+    row(
+        uuid=UUID,
+        terraform_address=address,
+        resource_type=address.split(".")[-2],
+        is_data=address.startswith("data."),
+        module_id=1 if address.startswith("module.") else None,
+        file_path="main.tf" if line else "designer.tf.json",
+        line=line,
+        status=ResourceStatus.CREATED,
+        missing_since=NOW if line == 3 else None,
+    )
+    for address, line in (
+        ("aws_instance.web", 12),
+        ("data.aws_ami.ubuntu", None),
+        ("module.network.aws_subnet.private", 3),
+        (f"module.network.aws_route_table_association.{'a' * 120}", 40),
+    )
+]
+
+
+def _resources(**changes: Any) -> dict[str, Any]:
+    found = {"project": PROJECT, "revision": REVISIONS[0], "page": listing(RESOURCES, 4)}
+    found |= {"modules": {1: "module.network"}, "types": [("aws_instance", "aws_instance")]}
+    return {**found, "places": [("root", "the root module"), ("module.network", "module.network")], **changes}
+
+
+def _resource(**changes: Any) -> dict[str, Any]:
+    needs = [
+        SimpleNamespace(resource=one, dependency_type=kind)
+        for one, kind in zip(RESOURCES, ("implicit", "data", "explicit"), strict=False)
+    ]
+    found = {"project": PROJECT, "resource": RESOURCES[2], "module": "module.network", "provider": "aws.west"}
+    return {**found, "arguments": f'{{\n  "tags": "{XSS}"\n}}', "needs": needs, "needed_by": [], **changes}
+
+
+def _variable(name: str, value: Any, *, sensitive: bool = False, **changes: Any) -> Any:
+    found: dict[str, Any] = {
+        "name": name,
+        "uuid": UUID,
+        "value": value,
+        "sensitive": sensitive,
+        "has_secret": sensitive,
+        "is_set": value is not None or sensitive,
+        "is_declared": True,
+        "is_required": False,
+        "type": "list(object({ name = string }))",
+        "default_value": None,
+        "description": XSS,
+        "updated_at": NOW,
+        "version": 2,
+    }
+    return row(**{**found, **changes})
+
+
+VARIABLES = [
+    _variable("region", "eu-central-1"),
+    _variable("sizes", [1, 2]),
+    _variable("token", None, sensitive=True),
+    _variable("password", None, sensitive=True, is_set=False, has_secret=False),
+    _variable("zones", None, is_required=True),
+    _variable("tags", None, default_value={"Name": XSS}),
+    _variable("old", 1, is_declared=False, type=None),
+]
+
+
+page("terraform/resources", "terraform/resources.html")(_resources)
+page("terraform/resources-empty", "terraform/resources.html")(
+    lambda: _resources(revision=REVISIONS[2], page=listing([], 0), types=[])
+)
+page("terraform/resource", "terraform/resource.html")(_resource)
+page("terraform/resource-alone", "terraform/resource.html")(
+    lambda: _resource(resource=RESOURCES[1], module=None, provider=None, needs=[], arguments="{}")
+)
+page("terraform/variables", "terraform/variables.html")(
+    lambda: {"project": PROJECT, "variables": VARIABLES, "form": {}, "errors": {}}
+)
+page("terraform/variables-empty", "terraform/variables.html")(
+    lambda: {"project": PROJECT, "variables": [], "form": {"name": XSS}, "errors": {"name": ["It has a value."]}}
+)
+page("terraform/variable-form", "terraform/variable_form.html")(
+    lambda: {"project": PROJECT, "variable": VARIABLES[2], "text": "", "is_json": False, "form": {}, "errors": {}}
+)

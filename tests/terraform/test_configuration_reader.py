@@ -1,0 +1,454 @@
+"""The reader of configurations: what files declare, without a database and without terraform."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.terraform.configuration import bounded, reader, references, scopes
+from app.terraform.configuration.graph import strongly_connected
+from app.terraform.configuration.shapes import Configuration
+
+
+def read(folder: str = "", /, **texts: str) -> Configuration:
+    """Read files given as name=text; __ is a slash, and .tf is added."""
+    return reader.read({f"{name.replace('__', '/')}.tf": text.encode() for name, text in texts.items()}, folder)
+
+
+def edges(found: Configuration) -> set[tuple[str, str, str]]:
+    return {(one.source, one.target, one.kind) for one in found.dependencies}
+
+
+def reasons(found: Configuration) -> str:
+    return "\n".join(f"{one.file}:{one.line} {one.reason}" for one in found.problems)
+
+
+def test_references_become_implicit_dependencies_through_locals_variables_and_outputs() -> None:
+    found = read(
+        main="""
+        locals {
+          one = aws_vpc.main.id
+          two = "${local.one}-x"
+        }
+        resource "aws_vpc" "main" {}
+        resource "aws_subnet" "a" { vpc = local.two }
+        module "net" {
+          source = "./net"
+          vpc    = local.two
+        }
+        resource "aws_instance" "web" { subnet = module.net.id }
+        """,
+        net__main="""
+        variable "vpc" {}
+        resource "aws_route" "r" { vpc = var.vpc }
+        output "id" { value = aws_route.r.id }
+        """,
+    )
+    assert edges(found) == {
+        ("aws_subnet.a", "aws_vpc.main", "implicit"),
+        ("module.net.aws_route.r", "aws_vpc.main", "implicit"),
+        ("aws_instance.web", "module.net.aws_route.r", "implicit"),
+    }
+    assert found.problems == [] and found.is_whole
+
+
+def test_depends_on_is_explicit_and_a_data_source_is_data() -> None:
+    found = read(
+        main="""
+        data "aws_ami" "ubuntu" {}
+        resource "aws_vpc" "main" {}
+        resource "aws_instance" "web" {
+          ami        = data.aws_ami.ubuntu.id
+          vpc        = aws_vpc.main.id
+          depends_on = [aws_vpc.main, module.net]
+        }
+        module "net" {
+          source     = "./net"
+          depends_on = [aws_eip.ip]
+        }
+        resource "aws_eip" "ip" {}
+        """,
+        net__main='resource "aws_route" "r" {}',
+    )
+    assert edges(found) == {
+        ("aws_instance.web", "data.aws_ami.ubuntu", "data"),
+        ("aws_instance.web", "aws_vpc.main", "explicit"),
+        ("aws_instance.web", "module.net.aws_route.r", "explicit"),
+        ("aws_instance.web", "aws_eip.ip", "explicit"),
+        ("module.net.aws_route.r", "aws_eip.ip", "explicit"),
+    }
+
+
+def test_names_that_a_for_makes_and_text_are_no_references() -> None:
+    found = read(
+        main="""
+        resource "aws_vpc" "main" {}
+        resource "aws_x" "a" {
+          text   = "aws_vpc.main and $${aws_vpc.main.id}"
+          listed = [for aws_vpc in [1] : aws_vpc.main]
+          # aws_vpc.main.id
+          lifecycle { ignore_changes = [aws_vpc.main] }
+        }
+        resource "aws_x" "b" {
+          script = <<-EOT
+            %{for v in local.all}${v.id}%{endfor}
+            echo ${upper(aws_vpc.main["x"].id)} aws_x.a.id
+          EOT
+        }
+        """
+    )
+    assert edges(found) == {("aws_x.b", "aws_vpc.main", "implicit")}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("a.b.c", {("a", "b", "c")}),
+        ("a.b[c.d].e.f", {("a", "b", "e"), ("c", "d")}),
+        ("a.b[*].c", {("a", "b", "c")}),
+        ("a.b.*.c", {("a", "b", "c")}),
+        ("a.b.0.c", {("a", "b", "c")}),
+        ("f(a.b).c.d", {("a", "b")}),
+        ("provider::x::f(a.b)", {("a", "b")}),
+        (
+            '{ (a.b) = c.d, "${e.f}" = "${g.h}-${"${i.j}"}" }',
+            {("a", "b"), ("c", "d"), ("e", "f"), ("g", "h"), ("i", "j")},
+        ),
+        ("[for k, v in a.b : v.c if k.d]", {("a", "b")}),
+        ("x ? a.b : c.d", {("a", "b"), ("c", "d")}),
+        ('"}" == a.b ? c.d : "${"', {("a", "b"), ("c", "d")}),
+        ("1.5 + a.b", {("a", "b")}),
+    ],
+)
+def test_expressions_of_every_form_are_searched(expression: str, expected: set[tuple[str, ...]]) -> None:
+    assert references.in_template(f"${{{expression}}}") == expected
+
+
+def test_modules_nest_and_each_call_is_its_own() -> None:
+    found = read(
+        "live",
+        live__main="""
+        module "a" { source = "../modules/a" }
+        module "b" { source = "../modules/a" }
+        module "far" {
+          source  = "terraform-aws-modules/vpc/aws"
+          version = "~> 5.0"
+        }
+        """,
+        modules__a__main='module "inner" { source = "./inner" }\nresource "x_y" "z" { v = module.inner.o }',
+        modules__a__inner__main='resource "x_y" "q" {}\noutput "o" { value = x_y.q.id }',
+    )
+    assert {(one.address, one.parent, one.path, one.version) for one in found.modules} == {
+        ("module.a", "", "modules/a", None),
+        ("module.b", "", "modules/a", None),
+        ("module.far", "", "", "~> 5.0"),
+        ("module.a.module.inner", "module.a", "modules/a/inner", None),
+        ("module.b.module.inner", "module.b", "modules/a/inner", None),
+    }
+    assert edges(found) == {
+        ("module.a.x_y.z", "module.a.module.inner.x_y.q", "implicit"),
+        ("module.b.x_y.z", "module.b.module.inner.x_y.q", "implicit"),
+    }
+
+
+def test_a_module_that_calls_itself_or_leads_out_is_a_problem() -> None:
+    found = read(
+        main='module "a" { source = "./a" }\nmodule "out" { source = "../x" }\nmodule "none" { source = "./none" }',
+        a__main='module "b" { source = "../a" }',
+    )
+    said = reasons(found)
+    assert "a/main.tf:1 module b calls itself" in said
+    assert "main.tf:2 module out leads out of the project" in said and "main.tf:3 module none has no .tf files" in said
+
+
+def test_json_syntax_says_the_same_as_hcl() -> None:
+    document: dict[str, Any] = {
+        "//": "made by a program",
+        "resource": {
+            "aws_vpc": {"main": {"cidr": "${var.cidr}"}},
+            "aws_subnet": {"a": {"vpc": "${aws_vpc.main.id}", "depends_on": ["aws_eip.ip"]}},
+            "aws_eip": {"ip": [{}]},
+        },
+        "variable": {"cidr": {"type": "string", "default": "10.0.0.0/8"}},
+        "output": {"id": {"value": "${aws_vpc.main.id}", "sensitive": True}},
+    }
+    found = reader.read({"main.tf.json": json.dumps(document).encode()})
+    assert edges(found) == {
+        ("aws_subnet.a", "aws_vpc.main", "implicit"),
+        ("aws_subnet.a", "aws_eip.ip", "explicit"),
+    }
+    (variable,) = found.variables
+    assert (variable.type, variable.default, variable.is_required) == ("string", "10.0.0.0/8", False)
+    assert [(one.name, one.sensitive) for one in found.outputs] == [("id", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ('resource "a_b" "c" {\n  x = = 3\n}\n', 2, "not expected"),
+        ('resource "a_b" "c" {\n  x = 3\n', 2, "missing"),
+        ("x = @\n", 1, "not expected"),
+        ('\nresource "a_b" {\n}\n', 2, "2 labels"),
+        ('\n\nresource "a_b" "c d" {\n}\n', 3, "is no name"),
+        ('resource "a_b" "c" {}\nresource "a_b" "c" {}\n', 2, "declared twice"),
+    ],
+)
+def test_bad_hcl_is_named_with_file_line_and_reason(text: str, line: int, reason: str) -> None:
+    found = read(main=text, other='resource "a_b" "fine" {}')
+    (problem,) = found.problems
+    assert (problem.file, problem.line) == ("main.tf", line) and reason in problem.reason, problem
+    assert "a_b.fine" in {one.address for one in found.resources}, "the other files are read all the same"
+
+
+def test_bad_json_and_bytes_that_are_no_text_are_named_too() -> None:
+    found = reader.read({"a.tf.json": b'{\n "resource": ]\n}', "b.tf": b"# ok\n# \xff\n", "c.tf.json": b'["\\ud800"]'})
+    assert [(one.file, one.line) for one in found.problems] == [("a.tf.json", 2), ("b.tf", 2), ("c.tf.json", 1)]
+    assert not found.is_whole
+
+
+def test_providers_are_those_configured_required_and_used() -> None:
+    found = read(
+        main="""
+        terraform {
+          required_providers {
+            aws = {
+              source  = "hashicorp/aws"
+              version = "~> 5.0"
+            }
+          }
+        }
+        provider "aws" {
+          region     = "eu-central-1"
+          access_key = "AKIA-planted"
+          token      = var.token
+        }
+        provider "aws" {
+          alias  = "west"
+          region = var.west
+        }
+        resource "aws_vpc" "main" { provider = aws.west }
+        resource "null_resource" "x" {}
+        module "net" {
+          source    = "./net"
+          providers = { aws = aws.west }
+        }
+        """,
+        net__main='resource "aws_eip" "ip" {}',
+    )
+    assert [(one.name, one.alias, one.version, one.region) for one in found.providers] == [
+        ("aws", "", "~> 5.0", "eu-central-1"),
+        ("aws", "west", None, "${var.west}"),
+        ("null", "", None, None),
+    ]
+    assert found.providers[0].configuration["access_key"] == "(sensitive value)"
+    assert found.providers[0].configuration["token"] == "${var.token}"
+    used = {one.address: (one.provider, one.provider_alias) for one in found.resources}
+    assert used["aws_vpc.main"] == used["module.net.aws_eip.ip"] == ("aws", "west")
+
+
+def test_variables_are_read_with_type_default_rules_and_without_secret_defaults() -> None:
+    found = read(
+        main="""
+        variable "sizes" {
+          type        = list(object({ a = string, b = optional(number, 3) }))
+          default     = [{ a = "x" }]
+          description = "Some"
+          validation {
+            condition     = length(var.sizes) > 0
+            error_message = "One at least."
+          }
+        }
+        variable "needed" {}
+        variable "nothing" { default = null }
+        variable "secret" {
+          default   = "planted"
+          sensitive = true
+        }
+        """
+    )
+    sizes, needed, nothing, secret = found.variables
+    assert sizes.type and sizes.type.startswith("list(object(") and sizes.default == [{"a": "x"}]
+    assert sizes.validation_rules == [{"condition": "${length(var.sizes) > 0}", "error_message": "One at least."}]
+    assert (needed.is_required, nothing.is_required, secret.is_required) == (True, False, False)
+    assert (secret.sensitive, secret.default) == (True, None)
+
+
+def test_a_circle_is_named_with_its_addresses() -> None:
+    found = read(
+        main="""
+        resource "a_b" "one" { x = local.two }
+        locals { two = module.m.out }
+        module "m" {
+          source = "./m"
+          x      = a_b.one.id
+        }
+        """,
+        m__main='variable "x" {}\nresource "a_b" "in" { x = var.x }\noutput "out" { value = a_b.in.id }',
+    )
+    (problem,) = found.problems
+    assert "circle" in problem.reason and problem.file == "main.tf"
+    for name in ("a_b.one", "local.two", "module.m.a_b.in", "module.m.output.out", "module.m.var.x"):
+        assert name in problem.reason
+
+
+def test_a_module_may_use_what_another_of_its_outputs_does_not_need() -> None:
+    found = read(
+        main="""
+        module "m" {
+          source = "./m"
+          x      = a_b.one.id
+        }
+        resource "a_b" "one" { y = module.m.free }
+        """,
+        m__main='variable "x" {}\nresource "a_b" "in" { x = var.x }\noutput "free" { value = 1 }',
+    )
+    assert found.problems == [], "free needs nothing, so there is no circle"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=14))
+def test_a_circle_is_found_exactly_when_there_is_one(pairs: set[tuple[int, int]]) -> None:
+    blocks = []
+    for node in range(7):
+        needs = sorted(target for source, target in pairs if source == node)
+        body = " ".join(f"v{target} = a_b.n{target}.id\n" for target in needs)
+        blocks.append(f'resource "a_b" "n{node}" {{\n{body}}}\n')
+    found = read(main="".join(blocks))
+    reached = {(source, target) for source, target in pairs}
+    for middle in range(7):
+        reached |= {(a, d) for a, b in reached for c, d in reached if b == c == middle}
+    circular = any(source == target for source, target in reached)
+    assert any("circle" in one.reason for one in found.problems) == circular
+    assert edges(found) == {(f"a_b.n{a}", f"a_b.n{b}", "implicit") for a, b in pairs if a != b}
+
+
+def test_a_chain_of_thousands_is_no_matter_of_depth() -> None:
+    chain = {number: [number + 1] for number in range(20_000)} | {20_000: [0]}
+    assert len(strongly_connected(chain)) == 1
+
+
+WORDS = ("resource", "a_b", '"', "{", "}", "${", "%{", "for", "\n", " ", "=", "[", "]", ".", "x", "<<E\n", "E", "(")
+HCL = st.lists(st.sampled_from(WORDS), max_size=60).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode) | HCL.map(str.encode), st.booleans())
+def test_no_bytes_make_the_reader_raise(data: bytes, as_json: bool) -> None:
+    found = reader.read({"main.tf.json" if as_json else "main.tf": data})
+    json.dumps(found.problems and found.problems[0].reason)
+
+
+KEYS = st.text(max_size=5) | st.sampled_from(["a_b", "c"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=10,
+)
+KINDS = st.sampled_from(["resource", "data", "module", "variable", "output", "locals", "provider", "terraform"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(KINDS, JSON, max_size=4))
+def test_no_json_document_makes_the_reader_raise(document: dict[str, Any]) -> None:
+    reader.read({"main.tf.json": json.dumps(document).encode()})
+
+
+@given(st.text(max_size=80))
+def test_no_text_makes_the_search_for_references_raise(text: str) -> None:
+    references.in_expression(text)
+
+
+def test_what_is_too_much_is_a_problem_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scopes, "MAX_RESOURCES", 3)
+    monkeypatch.setattr(scopes, "MAX_MODULES", 5)
+    many = read(main="".join(f'resource "a_b" "n{number}" {{}}\n' for number in range(5)))
+    assert "More than 3 blocks" in reasons(many) and len(many.resources) == 3 and not many.is_whole
+    monkeypatch.setattr(scopes, "MAX_RESOURCES", 1000)
+    calls = "".join(f'module "m{number}" {{ source = "./m" }}\n' for number in range(9))
+    assert "More than 5 modules" in reasons(read(main=calls, m__main="locals {}"))
+    monkeypatch.setattr(scopes, "MAX_BYTES", 10)
+    assert "the rest is not read" in reasons(read(main='resource "a_b" "c" {}'))
+
+
+def test_reading_is_bounded_in_time_and_files_in_size() -> None:
+    late = bounded.read_bounded({"main.tf": b"x = 1\n"}, seconds=0.01)
+    assert not late.is_whole and "took more than 0.01 seconds" in late.problems[0].reason
+    big = bounded.read_bounded({"big.tf": b"#" * 1_100_000, "main.tf": b'resource "a_b" "c" {}\n', "notes.md": b"\xff"})
+    assert [one.file for one in big.problems] == ["big.tf"] and [one.address for one in big.resources] == ["a_b.c"]
+    deep = bounded.read_bounded({"main.tf": b"x = " + b"[" * 50_000 + b"]" * 50_000})
+    assert not deep.is_whole and deep.problems
+
+
+NESTED = {
+    "main.tf": """
+variable "size" { default = 1 }
+locals {
+  base = { for key, one in terraform_data.base : key => one.id }
+  all  = merge(local.base, { "x" = module.a.out })
+}
+resource "terraform_data" "base" {
+  for_each = toset(["x", "y"])
+  input    = "${var.size}-${each.key}"
+}
+resource "terraform_data" "free" { input = "terraform_data.base" }
+module "a" {
+  source = "./a"
+  given  = local.base
+}
+module "b" {
+  source     = "./a"
+  given      = terraform_data.free.id
+  depends_on = [module.a]
+}
+resource "terraform_data" "last" {
+  input = <<-EOT
+    %{for key in keys(local.all)}${key}%{endfor} ${module.b.out}
+  EOT
+}
+resource "terraform_data" "whole" { input = values(module.a) }
+""",
+    "a/main.tf": """
+variable "given" {}
+resource "terraform_data" "in" { input = var.given }
+resource "terraform_data" "alone" {}
+module "inner" {
+  source = "./inner"
+  count  = length(terraform_data.in.id)
+}
+output "out" { value = [for one in module.inner : one.id] }
+output "plain" { value = terraform_data.alone.id }
+""",
+    "a/inner/main.tf": 'resource "terraform_data" "deep" {}\noutput "id" { value = terraform_data.deep.id }\n',
+}
+
+
+def ancestors(direct: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    found = set(direct)
+    while further := {(a, d) for a, b in found for c, d in direct if b == c} - found:
+        found |= further
+    return found
+
+
+def test_dependencies_are_those_of_terraforms_own_graph(tmp_path: Path) -> None:
+    program = shutil.which("terraform")
+    if program is None:
+        pytest.skip("no terraform on this machine")
+    for name, content in NESTED.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    quiet = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 60}
+    init = subprocess.run([program, "init", "-input=false", "-no-color"], **quiet)
+    assert init.returncode == 0, init.stderr
+    graph = subprocess.run([program, "graph"], **quiet)
+    drawn = set(re.findall(r'"([^"]+)" -> "([^"]+)"', graph.stdout))
+    found = reader.read({name: content.encode() for name, content in NESTED.items()})
+    assert found.problems == []
+    assert ancestors({(one.source, one.target) for one in found.dependencies}) == ancestors(drawn)
