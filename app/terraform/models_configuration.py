@@ -51,8 +51,8 @@ class TerraformProvider(TenantOwned, HasUuid, Timestamped, Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(nullable=False)
-    name: Mapped[str] = mapped_column(String(200), nullable=False)
-    alias: Mapped[str] = mapped_column(String(200), nullable=False, default="", server_default="")
+    name: Mapped[str] = mapped_column(ascii_binary(200), nullable=False)  # upper and lower case differ
+    alias: Mapped[str] = mapped_column(ascii_binary(200), nullable=False, default="", server_default="")
     version: Mapped[str | None] = mapped_column(String(200))  # a constraint, not a version
     region: Mapped[str | None] = mapped_column(String(200))
     configuration: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
@@ -143,7 +143,7 @@ class TerraformOutput(TenantOwned, HasUuid, Timestamped, Model):
     project_id: Mapped[int] = mapped_column(nullable=False)
     module_id: Mapped[int | None] = mapped_column()
     module_key: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
-    name: Mapped[str] = mapped_column(String(200), nullable=False)
+    name: Mapped[str] = mapped_column(ascii_binary(200), nullable=False)  # upper and lower case differ
     description: Mapped[str | None] = mapped_column(Text)
     value: Mapped[Any | None] = mapped_column(JsonValue)
     sensitive: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Index, String, Text, UniqueConstraint
+from sqlalchemy import Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from app.core.column_types import JsonValue
+from app.core.column_types import JsonValue, ascii_binary
 from app.core.db import Model
 from app.core.db_time import Timestamped
 from app.core.table import HasUuid, table_args, tenant_key
@@ -37,7 +37,7 @@ class TerraformVariable(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     project_id: Mapped[int] = mapped_column(nullable=False)
     module_id: Mapped[int | None] = mapped_column()
     module_key: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
-    name: Mapped[str] = mapped_column(String(200), nullable=False)
+    name: Mapped[str] = mapped_column(ascii_binary(200), nullable=False)  # upper and lower case differ
     type: Mapped[str | None] = mapped_column(Text)  # an expression, such as list(string)
     description: Mapped[str | None] = mapped_column(Text)
     default_value: Mapped[Any | None] = mapped_column(JsonValue)

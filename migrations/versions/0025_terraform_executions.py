@@ -105,7 +105,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("module_id", sa.Integer(), nullable=True),
         sa.Column("module_key", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("name", portable.ascii_binary(200), nullable=False),
         sa.Column("type", sa.Text(), nullable=True),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("default_value", sa.JSON(), nullable=True),

@@ -318,6 +318,18 @@ def test_variables_of_nested_modules_are_kept_apart_from_those_of_the_root(shop:
     assert len(keys) == 2 and {name for name, _key in keys} == {"cidr"}
 
 
+def test_names_that_differ_in_upper_and_lower_case_are_two(shop: Shop) -> None:
+    for kind in ("variable", "output"):
+        shop.write(f'{kind} "size" {{ value = 1 }}\n{kind} "Size" {{ value = 1 }}\n', f"{kind}.tf")
+    shop.write('provider "aws" {\n  alias = "west"\n}\nprovider "aws" {\n  alias = "West"\n}\n')
+    shop.write('resource "a_b" "c" {}\nresource "a_b" "C" {}\n', "resource.tf")
+    shop.read()
+    assert shop.listed("revisions")[0]["problems"] == []
+    for kind in ("variables", "outputs", "resources"):
+        assert len(shop.listed(kind)) == 2, kind
+    assert {row["alias"] for row in shop.listed("providers") if row["name"] == "aws"} == {"west", "West"}
+
+
 # --- pages
 
 

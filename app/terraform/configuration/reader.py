@@ -112,8 +112,9 @@ class _Collector:
                     self._provider(key, version=_text(version))
         for block in scope.provider_blocks:
             name, alias = block.labels[0], _text(block.body.get("alias")) or ""
-            if not _is_name(name) or len(alias) > 200:
-                self.say(Problem(block.file, block.line, "A provider needs a name of letters, digits, _ and -."))
+            if not _is_name(name) or (alias and not _is_name(alias)):
+                said = "The name of a provider, and its alias, have letters, digits, _ and -."
+                self.say(Problem(block.file, block.line, said))
                 continue
             scope.providers[f"{name}.{alias}" if alias else name] = (name, alias)
             known = self._providers.get((name, alias))
