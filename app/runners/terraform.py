@@ -9,6 +9,7 @@ working_directory          folder inside the project that holds the configuratio
 backend                    {"address", "username", "password", "retry_max"} of the state (HTTP backend)
 variables                  {name: JSON value}
 secret_variables           {name: JSON value}; masked wherever they are printed
+environment                {name: text} for providers, e.g. AWS_REGION
 provider_environment       {name: text} for providers, e.g. AWS_ACCESS_KEY_ID; masked likewise
 plan                       base64 of the sealed plan that is applied
 artifact_key               base64 of the key that plan and salvaged state are sealed with
@@ -145,8 +146,9 @@ def make_outcome(parameters: Mapping[str, Any], recorder: Recorder) -> Outcome:
 
 def _environment(job: EngineJob) -> dict[str, str]:
     backend = job.parameters.get("backend") or {}
+    around = {**(job.parameters.get("environment") or {}), **(job.parameters.get("provider_environment") or {})}
     made = {
-        **{str(name): str(text) for name, text in (job.parameters.get("provider_environment") or {}).items()},
+        **{str(name): str(text) for name, text in around.items()},
         **job.environment,
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",

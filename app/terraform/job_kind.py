@@ -19,7 +19,15 @@ from app.runners.base import FailureCode, RunFile, RunSpec
 from app.runners.terraform_outcome import HOST
 from app.sources import revision_files
 from app.sources.store import manifest_hash, sha256_hex
-from app.terraform import artifact_keys, binaries, git_reading, queries_executions, service_executions, variable_values
+from app.terraform import (
+    artifact_keys,
+    binaries,
+    environment_values,
+    git_reading,
+    queries_executions,
+    service_executions,
+    variable_values,
+)
 from app.terraform.models import TerraformProject
 from app.terraform.models_executions import ExecutionType, TerraformExecution
 from app.terraform.models_files import TerraformFile, TerraformRevision
@@ -99,6 +107,8 @@ def _inputs(
     plain, secret = variable_values.values_of_run(request.tenant_id, project.id)
     source = execution
     found: dict[str, Any] = {"variables": plain, "secret_variables": secret}
+    around, secret_around = environment_values.environment_of_run(request.tenant_id, project.id)
+    found |= {"environment": around, "provider_environment": secret_around}
     if execution.plan_id is not None:
         plan = queries_executions.execution_by_id(actor, execution.plan_id)
         assert plan is not None

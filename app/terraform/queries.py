@@ -19,6 +19,7 @@ from app.core.searching import escaped
 from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.terraform.models import TerraformProject
+from app.terraform.models_environment import TerraformEnvironment
 from app.terraform.models_state import TerraformState, TerraformStateFile, TerraformStateLock
 from app.terraform.models_variables import TerraformVariable
 
@@ -177,6 +178,16 @@ def list_variables(actor: Actor, project: TerraformProject) -> Sequence[Terrafor
         scoped(actor, TerraformVariable)
         .where(TerraformVariable.project_id == project.id, TerraformVariable.module_id.is_(None))
         .order_by(TerraformVariable.name)
+    ).all()
+
+
+def list_environment(actor: Actor, project: TerraformProject) -> Sequence[TerraformEnvironment]:
+    """Return the environment variables of a project's executions by name, without their values."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    return db.session.scalars(
+        scoped(actor, TerraformEnvironment)
+        .where(TerraformEnvironment.project_id == project.id)
+        .order_by(TerraformEnvironment.name)
     ).all()
 
 

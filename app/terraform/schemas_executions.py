@@ -9,6 +9,7 @@ from marshmallow import fields, validate
 from app.core.clock import iso
 from app.core.schemas import Schema, Strict
 from app.jobs.status import JobStatus
+from app.terraform.models_environment import TerraformEnvironment
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.models_files import TerraformRevision
 from app.terraform.models_variables import TerraformVariable
@@ -189,6 +190,24 @@ class TerraformRevisionQuery(Strict):
     after = fields.Integer(validate=validate.Range(0, 2**31 - 1))
 
 
+class TerraformEnvironmentSet(Strict):
+    """A value for an environment variable."""
+
+    value = fields.String(required=True, validate=validate.Length(1, 16_384), metadata={"example": "eu-central-1"})
+    description = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=500))
+    sensitive = fields.Boolean(load_default=True, metadata={"description": "Encrypted, masked, never shown again."})
+
+
+class TerraformEnvironmentOut(Schema):
+    """An environment variable; the value of a sensitive one is null."""
+
+    name = fields.String()
+    value = fields.String(allow_none=True)
+    sensitive = fields.Boolean()
+    description = fields.String(allow_none=True)
+    updated_at = fields.String()
+
+
 class TerraformVariableFields(Strict):
     """What people set on a variable."""
 
@@ -309,4 +328,15 @@ def variable_data(variable: TerraformVariable) -> dict[str, Any]:
         "validation_rules": variable.validation_rules or [],
         "updated_at": iso(variable.updated_at),
         "version": variable.version,
+    }
+
+
+def environment_data(row: TerraformEnvironment) -> dict[str, Any]:
+    """Return an environment variable as the API shows it."""
+    return {
+        "name": row.name,
+        "value": row.value,
+        "sensitive": row.sensitive,
+        "description": row.description,
+        "updated_at": iso(row.updated_at),
     }

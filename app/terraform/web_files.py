@@ -208,6 +208,7 @@ def variables(terraform_uuid: Any) -> ResponseReturnValue:
         "terraform/variables.html",
         project=project,
         variables=queries.list_variables(actor, project),
+        environment=queries.list_environment(actor, project),
         form=_kept_form() if error else {},
         errors=_errors(error),
     )

@@ -84,11 +84,24 @@ page("terraform/resource", "terraform/resource.html")(_resource)
 page("terraform/resource-alone", "terraform/resource.html")(
     lambda: _resource(resource=RESOURCES[1], module=None, provider=None, needs=[], arguments="{}")
 )
+ENVIRONMENT = [
+    row(name="AWS_REGION", value="eu-central-1", sensitive=False, description=XSS, updated_at=NOW),
+    row(name="AWS_SECRET_ACCESS_KEY", value=None, sensitive=True, description=None, updated_at=NOW),
+]
+page("terraform/environment-form", "terraform/environment_form.html")(
+    lambda: {"project": PROJECT, "row": ENVIRONMENT[1], "form": {}, "errors": {"value": ["Give 4 characters."]}}
+)
 page("terraform/variables", "terraform/variables.html")(
-    lambda: {"project": PROJECT, "variables": VARIABLES, "form": {}, "errors": {}}
+    lambda: {"project": PROJECT, "variables": VARIABLES, "environment": ENVIRONMENT, "form": {}, "errors": {}}
 )
 page("terraform/variables-empty", "terraform/variables.html")(
-    lambda: {"project": PROJECT, "variables": [], "form": {"name": XSS}, "errors": {"name": ["It has a value."]}}
+    lambda: {
+        "project": PROJECT,
+        "variables": [],
+        "environment": [],
+        "form": {"name": XSS},
+        "errors": {"name": ["It has a value."]},
+    }
 )
 page("terraform/variable-form", "terraform/variable_form.html")(
     lambda: {"project": PROJECT, "variable": VARIABLES[2], "text": "", "is_json": False, "form": {}, "errors": {}}

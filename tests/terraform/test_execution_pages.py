@@ -123,6 +123,23 @@ def test_a_secret_value_is_written_and_never_read_back(browser: FlaskClient, bac
     assert ">sizes<" not in text(browser, where)
 
 
+def test_the_environment_of_providers_is_set_and_a_secret_one_never_shown(
+    browser: FlaskClient, backend: Backend
+) -> None:
+    where = f"/terraform/{backend.project}"
+    assert "Credentials of providers belong here" in text(browser, f"{where}/variables")
+    wrong = factories.post(browser, f"{where}/environment", name="TF_LOG", value=SECRET, sensitive="1")
+    assert wrong.status_code == 422 and SECRET not in wrong.get_data(as_text=True)
+    factories.post(browser, f"{where}/environment", name="AWS_SECRET_ACCESS_KEY", value=SECRET, sensitive="1")
+    factories.post(browser, f"{where}/environment", name="AWS_REGION", value="eu-central-1")
+    page = text(browser, f"{where}/variables")
+    assert "AWS_SECRET_ACCESS_KEY" in page and "eu-central-1" in page and SECRET not in page
+    assert SECRET not in text(browser, f"{where}/environment?name=AWS_SECRET_ACCESS_KEY")
+    assert "Remove AWS_REGION" in factories.post(browser, f"{where}/environment/remove", name="AWS_REGION").text
+    factories.post(browser, f"{where}/environment/remove", name="AWS_REGION", confirmed="1")
+    assert ">AWS_REGION<" not in text(browser, f"{where}/variables")
+
+
 def test_viewers_read_and_operators_plan_and_nobody_else_edits(
     app: Flask, admin: PersonMade, workshop: Workshop
 ) -> None:

@@ -158,6 +158,30 @@ def test_variables_reach_the_run_and_secret_ones_are_nowhere_in_clear(workshop: 
     workshop.of_project("DELETE", f"/variables/{secret['id']}", 204)
 
 
+def test_providers_find_their_environment_and_what_is_sensitive_of_it_shows_nowhere(workshop: Workshop) -> None:
+    key = "planted-key-of-a-provider-0042"
+    plain = {"value": "eu-central-1", "sensitive": False}
+    assert workshop.of_project("PUT", "/environment/CLOUD_REGION", json=plain)["value"] == "eu-central-1"
+    assert workshop.of_project("PUT", "/environment/CLOUD_KEY", json={"value": "another-key-before"})["value"] is None
+    workshop.of_project("PUT", "/environment/CLOUD_KEY", json={"value": key, "description": "Of the robot"})
+    command = "echo in $CLOUD_REGION with $CLOUD_KEY"
+    workshop.write(f'resource "terraform_data" "x" {{\n  provisioner "local-exec" {{ command = "{command}" }}\n}}\n')
+    apply = workshop.apply(workshop.plan())
+    log = workshop.log(apply)
+    assert apply["status"] == "success" and "in eu-central-1 with ***" in log, log
+    assert key not in log and key.encode() not in dump(workshop.app)
+    for name, body in (
+        ("TF_LOG", {"value": "trace"}),
+        ("PATH", {"value": "/nowhere"}),
+        ("not-a-name", {"value": "long enough"}),
+        ("SHORT", {"value": "x"}),
+    ):
+        workshop.of_project("PUT", f"/environment/{name}", 422, json=body)
+    workshop.of_project("DELETE", "/environment/CLOUD_KEY", 204)
+    workshop.of_project("DELETE", "/environment/CLOUD_KEY", 404)
+    assert [row["name"] for row in workshop.of_project("GET", "/environment")] == ["CLOUD_REGION"]
+
+
 def test_bad_configuration_fails_with_the_place_and_keeps_nothing(workshop: Workshop) -> None:
     workshop.write('resource "terraform_data" "first" {\n  nonsense = 1\n}\n')
     failed = workshop.plan()
