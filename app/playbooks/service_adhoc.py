@@ -13,6 +13,7 @@ from app.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from app.core.permissions import Permission, can, require
 from app.core.runtime import settings
 from app.core.tenancy import scoped
+from app.jobs import kinds
 from app.jobs import service as jobs
 from app.jobs.models import Launch
 from app.jobs.service import Submission
@@ -23,6 +24,7 @@ from app.playbooks.service import PRODUCTION, servers_of_launch
 from app.playbooks.targets import Selection, choose_servers
 
 KIND = "adhoc"
+OWN_KINDS = ("ansible", KIND)
 SUBJECT = "module"
 OPTIONS = ("check", "diff", "forks", "verbosity", "timeout_seconds")
 
@@ -164,8 +166,15 @@ def relaunch(
 def relaunch_any(
     actor: Actor, launch_uuid: str, *, only: str, changes: Mapping[str, Any], selection: Selection | None = None
 ) -> Launch:
-    """Launch the same again, whether it was a playbook or a module; see the ``relaunch`` of each."""
+    """Launch the same again, whether it was a playbook, a module or another kind's; see the ``relaunch`` of each.
+
+    Other kinds take no changes and no other servers: InvalidInput.
+    """
     require(actor, Permission.JOB_LAUNCH)
     kind = db.session.scalar(scoped(actor, Launch).with_only_columns(Launch.kind).where(Launch.uuid == launch_uuid))
+    if kind is not None and kind not in OWN_KINDS:
+        if changes or (selection is not None and not selection.is_empty):
+            raise InvalidInput(f"A launch of the kind '{kind}' is repeated as it was: give nothing but 'only'.")
+        return kinds.get(kind).relaunch(actor, launch_uuid, only=only)
     again = relaunch if kind == KIND else service.relaunch
     return again(actor, launch_uuid, only=only, changes=changes, selection=selection)

@@ -24,7 +24,7 @@ from app.jobs import artifacts
 from app.jobs.models import Job
 from app.jobs.status import JOB_FINAL, JobStatus
 from app.sources.store import sha256_hex
-from app.terraform import plan_binding, queries_executions, salvage, service_executions
+from app.terraform import plan_binding, queries_executions, resource_status, salvage, service_executions
 from app.terraform.models import ApplyPolicy, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.server_sync import sync_servers
@@ -62,10 +62,14 @@ def _follow(tenant_id: int, execution_id: int) -> bool:
     job = queries_executions.job_of(system, execution)
     if job.status not in JOB_FINAL or not _take(execution):
         return False
+    failed = [job.failed_task] if job.failed_task and not job.failed_task.startswith("terraform ") else []
     if execution.execution_type is ExecutionType.PLAN:
+        resource_status.bring_back(system, execution, failed)  # before an automatic apply sets out anew
         _follow_plan(system, execution, job)
-    elif execution.plan_id is not None:
-        _follow_apply(system, execution, job)
+    else:
+        if execution.plan_id is not None:
+            _follow_apply(system, execution, job)
+        resource_status.bring_back(system, execution, failed)
     if execution.execution_type in CHANGE_STATES and job.started_at is not None:
         _become_servers(execution)
     return True

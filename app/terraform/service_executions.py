@@ -23,7 +23,7 @@ from app.jobs.models import Job, Run
 from app.jobs.service import Submission
 from app.jobs.status import JOB_FINAL, LockMode
 from app.sources.git_address import check_branch
-from app.terraform import artifact_keys, plan_binding, queries, queries_executions
+from app.terraform import artifact_keys, plan_binding, queries, queries_executions, resource_status
 from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.state_heads import check_workspace
@@ -246,4 +246,6 @@ def _submit(
     db.session.add(made)
     db.session.flush()
     db.session.refresh(made)
+    changes = [] if plan is None else queries_executions.changes_of(actor, plan)
+    resource_status.set_out(made, [(str(one["address"]), str(one["kind"])) for one in changes])
     return made

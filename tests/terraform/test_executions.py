@@ -7,6 +7,7 @@ import json
 import tarfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -16,6 +17,7 @@ from app.core.db import db, unit_of_work
 from app.core.tenancy import system_scope
 from app.jobs.log_models import RunArtifact
 from app.terraform.models_executions import TerraformExecution
+from tests.factories import bearer
 from tests.support.processes import wait_until
 from tests.terraform.conftest import Backend, state_of
 from tests.terraform.house import MAIN, Workshop
@@ -211,6 +213,22 @@ def test_executions_of_one_workspace_go_in_order_and_others_do_not_wait(workshop
     assert [workshop.ended(made)["status"] for made in (first, second, other, looking)] == ["success"] * 4
     names = {row["workspace"] for row in workshop.of_project("GET", "/executions?workspace=staging")}
     assert names == {"staging"}
+
+
+def test_the_same_is_asked_for_again_over_rest_but_nothing_is_applied_twice(workshop: Workshop) -> None:
+    def again(execution: Any, **body: Any) -> Any:
+        job = client.get(f"/api/v1/jobs/{execution['job_id']}", headers=headers).json
+        return client.post(f"/api/v1/launches/{job['launch_uuid']}/relaunch", json=body, headers=headers)
+
+    client, headers = workshop.app.test_client(), bearer(workshop.key)
+    plan = workshop.plan(note="first")
+    assert again(plan).status_code == 202
+    workshop.work()
+    (newest, _first) = workshop.of_project("GET", "/executions")
+    assert (newest["execution_type"], newest["note"], newest["review"]) == ("plan", "first", "waiting")
+    assert again(plan, check=True).status_code == 422
+    refused = again(workshop.apply(plan))
+    assert refused.status_code == 409 and refused.json["error"] == "needs_plan"
 
 
 def test_a_workspace_with_the_longest_name_runs(workshop: Workshop) -> None:
