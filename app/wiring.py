@@ -107,6 +107,7 @@ WRITING = frozenset(
     {
         "terraform_backend.state",
         "terraform_api.read_version",
+        "terraform_api.list_outputs",
         "terraform_states.download",
         "terraform_executions_api.get_salvaged_state",
         "terraform_executions.salvaged_state",

@@ -17,6 +17,8 @@ from app.terraform import queries, service, state_locks, state_store
 from app.terraform.schemas import (
     StateCompareQuery,
     StateDifferenceOut,
+    StateOutputOut,
+    StateOutputQuery,
     StateVersionOut,
     StateVersionQuery,
     TerraformProjectCreate,
@@ -179,6 +181,16 @@ def compare_versions(args: dict[str, Any], terraform_uuid: Any, workspace: str) 
     """Compare two versions of a state by address; sensitive values are hidden."""
     found = state_store.compare_versions(current_actor(), str(terraform_uuid), workspace, args["before"], args["after"])
     return [difference_data(difference) for difference in found]
+
+
+@blueprint.route(f"{WORKSPACE}/outputs", methods=["GET"])
+@documented(blueprint, 404)
+@blueprint.arguments(StateOutputQuery, location="query", unknown=RAISE)
+@blueprint.response(200, StateOutputOut(many=True))
+def list_outputs(args: dict[str, Any], terraform_uuid: Any, workspace: str) -> list[Answer]:
+    """List the outputs of a workspace's newest state by name; sensitive values are hidden unless asked for."""
+    found = state_store.read_outputs(current_actor(), str(terraform_uuid), workspace, with_sensitive=args["sensitive"])
+    return [{"name": name, **output} for name, output in sorted(found.items())]
 
 
 @blueprint.route(f"{WORKSPACE}/unlock", methods=["POST"])

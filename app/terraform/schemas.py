@@ -209,6 +209,23 @@ class StateVersionOut(Schema):
     created_at = fields.String()
 
 
+class StateOutputQuery(Strict):
+    """Whether sensitive values are wanted."""
+
+    sensitive = fields.Boolean(
+        load_default=False, metadata={"description": "Show them, too: needs terraform_state:read, and is audited."}
+    )
+
+
+class StateOutputOut(Schema):
+    """An output of the root module."""
+
+    name = fields.String()
+    value = fields.Raw(allow_none=True)
+    type = fields.Raw(allow_none=True)
+    sensitive = fields.Boolean()
+
+
 class StateDifferenceOut(Schema):
     """An address that differs between two versions."""
 

@@ -8,6 +8,7 @@ Protocol: https://developer.hashicorp.com/terraform/language/backend/http and ``
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from app.audit import service as audit
 from app.core.actor import Actor
@@ -19,7 +20,7 @@ from app.core.table import new_uuid
 from app.core.tenancy import scoped
 from app.terraform import plan_binding, state_bytes
 from app.terraform.models_state import StateSource, TerraformState, TerraformStateFile
-from app.terraform.state_document import Difference, StateDocument, compare, parse_state
+from app.terraform.state_document import Difference, StateDocument, compare, outputs, parse_state
 from app.terraform.state_heads import active_project, check_workspace, find_head, made_head
 from app.terraform.state_locks import check_lock
 from app.terraform.trail import state_resource
@@ -45,6 +46,24 @@ def read_version(actor: Actor, project_uuid: str, workspace: str, version: int) 
     require(actor, Permission.TERRAFORM_STATE_READ)
     head, file = _version(actor, project_uuid, workspace, version)
     return _audited_bytes(actor, head, file)
+
+
+def read_outputs(
+    actor: Actor, project_uuid: str, workspace: str, *, with_sensitive: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Return the outputs of the newest state by name: {value, type, sensitive}; none before the first state.
+
+    Sensitive values are hidden, unless asked for: that needs the right to read states, and leaves an audit entry.
+    """
+    require(actor, Permission.TERRAFORM_STATE_READ if with_sensitive else Permission.TERRAFORM_VIEW)
+    head = find_head(actor, active_project(actor, project_uuid), check_workspace(workspace))
+    if head is None or head.state_file_id is None:
+        return {}
+    file = db.session.scalars(
+        scoped(actor, TerraformStateFile).where(TerraformStateFile.id == head.state_file_id)
+    ).one()
+    data = _audited_bytes(actor, head, file) if with_sensitive else state_bytes.load(file)
+    return outputs(json.loads(data), with_sensitive=with_sensitive)
 
 
 def _version(

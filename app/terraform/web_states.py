@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.core.crypto import DecryptionError
 from app.core.errors import AppError, Conflict, InvalidInput, Locked
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
@@ -20,6 +21,14 @@ WORKSPACE = "/terraform/<uuid:terraform_uuid>/workspaces/<workspace>"
 def _number(name: str) -> int | None:
     text = request.args.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) > 0 else None
+
+
+def _outputs(uuid: str, workspace: str) -> list[tuple[str, dict[str, Any]]] | None:
+    """Return the outputs of the newest state by name; None when it cannot be opened."""
+    try:
+        return sorted(state_store.read_outputs(current_actor(), uuid, workspace).items())
+    except DecryptionError:
+        return None
 
 
 @blueprint.get(WORKSPACE)
@@ -41,6 +50,7 @@ def state(terraform_uuid: Any, workspace: str) -> str:
         before=before,
         after=after,
         differences=differences,
+        outputs=_outputs(project.uuid, workspace) if project.is_active else [],
     )
 
 

@@ -249,6 +249,10 @@ def _state(**changes: Any) -> dict[str, Any]:
         "before": None,
         "after": None,
         "differences": None,
+        "outputs": [
+            ("addresses", {"value": ["192.0.2.1", XSS], "sensitive": False}),
+            ("password", {"value": "(sensitive value)", "sensitive": True}),
+        ],
     }
     return {**found, **changes}
 

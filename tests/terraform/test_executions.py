@@ -153,6 +153,9 @@ def test_variables_reach_the_run_and_secret_ones_are_nowhere_in_clear(workshop: 
     assert apply["status"] == "success", (apply, workshop.log(apply))
     state = json.loads(backend.ask("GET").data)
     assert state["outputs"]["size"]["value"] == 7 and SECRET in json.dumps(state)
+    assert workshop.of_project("GET", "/workspaces/default/outputs") == [
+        {"name": "size", "value": 7, "type": "number", "sensitive": False}
+    ]
     assert SECRET.encode() not in dump(workshop.app)
     assert SECRET not in json.dumps(workshop.call("GET", f"/executions/{plan['id']}/plan"))
     assert SECRET not in json.dumps(workshop.call("GET", f"/executions/{plan['id']}/plan.json"))

@@ -297,3 +297,23 @@ def test_a_state_over_the_limit_is_refused_and_one_of_50_mb_is_not(backend: Back
     assert backend.ask("POST", state_of(2, "a", text="x" * 105_000_000)).status_code == 413
     with factories.context(), system_scope("test"), unit_of_work(writes=False):
         assert db.session.scalar(select(func.count(TerraformStateFile.id))) == 1
+
+
+def test_sensitive_outputs_are_hidden_unless_somebody_with_the_right_asks(
+    backend: Backend, as_other: Callable[..., Backend]
+) -> None:
+    state = json.loads(state_of(1, "a"))
+    state["outputs"] = {
+        "address": {"value": "192.0.2.1", "type": "string"},
+        "password": {"value": "planted-output-77", "type": "string", "sensitive": True},
+    }
+    assert backend.ask("POST", json.dumps(state).encode()).status_code == 200
+    path = "/workspaces/default/outputs"
+    seen = {row["name"]: row["value"] for row in as_other(Role.VIEWER).api("GET", path).json}
+    assert seen == {"address": "192.0.2.1", "password": "(sensitive value)"}
+    assert as_other(Role.OPERATOR).api("GET", f"{path}?sensitive=true").status_code == 403
+    before = len(factories.rows(AuditEntry))
+    told = {row["name"]: row["value"] for row in backend.api("GET", f"{path}?sensitive=true").json}
+    assert told["password"] == "planted-output-77"
+    assert len(factories.rows(AuditEntry)) == before + 1
+    assert backend.api("GET", "/workspaces/nowhere/outputs").json == []
