@@ -71,6 +71,7 @@ ERRORED_STATE = "errored.tfstate"  # written beside the configuration when the b
 MAX_CAPTURE = 268_435_456  # of one command's data, e.g. a plan as JSON
 _EXEC_CHILD = Path(__file__).with_name("exec_child.py")
 _BACKEND = 'terraform {\n  backend "http" {}\n}\n'
+_AT_ONCE = 65_536  # bytes of output that are handed on together
 _CACHE_PAUSE = 0.2  # seconds between two looks at the plugin cache's lock
 _TAIL_SECONDS = 2.0  # after terraform has ended, for what is still in the pipe; a stray child may hold it open
 
@@ -251,8 +252,16 @@ def _run_step(job: EngineJob, step: Step, folder: Path, channel: _Channel) -> in
 def _read(stream: Any, target: Path | None, channel: _Channel) -> None:
     """Hand every line on as it comes, or write data into a file."""
     if target is None:
-        for line in stream:
-            channel.send(e="out", x=line.decode("utf-8", "replace"))
+        parts: list[bytes] = []  # of a line whose end has not come yet
+        while data := stream.read1(_AT_ONCE):
+            whole, newline, rest = data.rpartition(b"\n")
+            if newline:  # what came together goes on together: an event each would cost more than terraform itself
+                channel.send(e="out", x=b"".join([*parts, whole]).decode("utf-8", "replace"))
+                parts = []
+            if rest:
+                parts.append(rest)
+        if parts:
+            channel.send(e="out", x=b"".join(parts).decode("utf-8", "replace"))
         return
     left = MAX_CAPTURE
     with target.open("wb") as file:

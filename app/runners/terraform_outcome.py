@@ -57,7 +57,8 @@ class TerraformOutcome:
         """Take one event of the adapter; raises KeyError, TypeError or ValueError if it is malformed."""
         kind = event["e"]
         if kind == "out":
-            self._output(str(event["x"]))
+            for line in str(event["x"]).split("\n"):
+                self._output(line)
         elif kind == "step":
             self._begin_step(str(event["n"]), str(event["c"]))
         elif kind == "end":

@@ -7,12 +7,16 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.runners import launcher
+from app.runners import launcher, terraform
 from app.runners.base import FailureCode, RunFile, RunSpec, StopReason
 from app.runners.launcher import RunHandle
 from app.runners.sealed import new_key, unseal
@@ -286,3 +290,24 @@ resource "terraform_data" "slow" {{
 def test_a_program_that_is_not_there_is_said_before_the_run_begins(stage: Stage) -> None:
     with pytest.raises(launcher.WorkspaceError, match="This worker has no program /nowhere/terraform"):
         stage.start("plan", binary="/nowhere/terraform")
+
+
+class Chunks:
+    """A stream that gives its bytes in these pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = [piece for piece in pieces if piece]
+
+    def read1(self, _most: int) -> bytes:
+        """The next piece."""
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+@given(text=st.text(st.sampled_from('ab{"}ü\n'), max_size=60), cuts=st.lists(st.integers(0, 80), max_size=8))
+def test_output_arrives_line_by_line_wherever_it_was_cut(text: str, cuts: list[int]) -> None:
+    data, sent = text.encode(), []
+    places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    pieces = [data[start:end] for start, end in pairwise(places)]
+    terraform._read(Chunks(pieces), None, SimpleNamespace(send=lambda e, x: sent.append(x)))  # type: ignore[arg-type]
+    lines = [line for one in sent for line in one.split("\n")]
+    assert [line for line in lines if line] == [line for line in text.split("\n") if line]
