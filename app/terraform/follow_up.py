@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -64,15 +65,25 @@ def _follow(tenant_id: int, execution_id: int) -> bool:
         return False
     failed = [job.failed_task] if job.failed_task and not job.failed_task.startswith("terraform ") else []
     if execution.execution_type is ExecutionType.PLAN:
-        resource_status.bring_back(system, execution, failed)  # before an automatic apply sets out anew
+        # Before the plan's own part: an automatic apply sets out anew.
+        _beside(execution, lambda: resource_status.bring_back(system, execution, failed))
         _follow_plan(system, execution, job)
     else:
         if execution.plan_id is not None:
             _follow_apply(system, execution, job)
-        resource_status.bring_back(system, execution, failed)
+        _beside(execution, lambda: resource_status.bring_back(system, execution, failed))
     if execution.execution_type in CHANGE_STATES and job.started_at is not None:
-        _become_servers(execution)
+        _beside(execution, lambda: _become_servers(execution))
     return True
+
+
+def _beside(execution: TerraformExecution, work: Callable[[], None]) -> None:
+    """Do what must not hold up the rest: a state that cannot be opened leaves statuses and servers as they are."""
+    try:
+        with audit.savepoint():
+            work()
+    except Exception:
+        log.exception("terraform.follow_up_failed", extra={"execution_id": execution.id})
 
 
 def _become_servers(execution: TerraformExecution) -> None:

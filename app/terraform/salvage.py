@@ -11,7 +11,7 @@ from app.audit import service as audit
 from app.core.actor import Actor
 from app.core.crypto import DecryptionError
 from app.core.db import db
-from app.core.errors import AppError, NotFound
+from app.core.errors import AppError, Conflict, NotFound
 from app.core.permissions import Permission, require
 from app.core.table import new_uuid
 from app.jobs import artifacts
@@ -51,7 +51,10 @@ def read_salvaged(actor: Actor, execution_uuid: str) -> bytes:
     """Return what was salvaged and not taken up; writes an audit entry. Raises NotFound."""
     require(actor, Permission.TERRAFORM_STATE_READ)
     execution = queries_executions.get_execution(actor, execution_uuid)
-    data = salvaged_state(execution, queries_executions.job_of(actor, execution).run_id)
+    try:
+        data = salvaged_state(execution, queries_executions.job_of(actor, execution).run_id)
+    except DecryptionError as error:
+        raise Conflict(f"It is there, but {error}.", error="state_unreadable") from error
     if data is None:
         raise NotFound("A salvaged state of this execution")
     audit.record(

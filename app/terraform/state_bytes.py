@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 
 from app.core.crypto import DecryptionError, Keyring
 from app.core.db import db
+from app.core.errors import Conflict
 from app.core.runtime import settings
 from app.runners.sealed import SealError, new_key, seal, unseal
 from app.terraform.models_state import TerraformStateChunk, TerraformStateFile
@@ -46,11 +47,25 @@ def store(file: TerraformStateFile, key: bytes, data: bytes) -> None:
         )
 
 
+class StateUnreadable(Conflict):
+    """The bytes of a version cannot be opened with the master keys that there are."""
+
+    def __init__(self, version: int, why: object) -> None:
+        super().__init__(
+            f"Version {version} of this state cannot be opened: {why}. Give the platform the master key that it was "
+            "written with, or put back a version that can be opened.",
+            error="state_unreadable",
+        )
+
+
 def load(file: TerraformStateFile) -> bytes:
-    """Return the bytes of a version; DecryptionError when they cannot be opened."""
+    """Return the bytes of a version; StateUnreadable when they cannot be opened."""
     keyring = Keyring(settings().master_key.get_secret_value())
     wrapped = db.session.scalar(select(TerraformStateFile.state_data).where(TerraformStateFile.id == file.id))
-    key = base64.b64decode(keyring.decrypt(_context(file.tenant_id, file.uuid), wrapped or ""))
+    try:
+        key = base64.b64decode(keyring.decrypt(_context(file.tenant_id, file.uuid), wrapped or ""))
+    except DecryptionError as error:
+        raise StateUnreadable(file.version, error) from error
     pieces = db.session.scalars(
         select(TerraformStateChunk.data)
         .where(TerraformStateChunk.tenant_id == file.tenant_id, TerraformStateChunk.state_file_id == file.id)
@@ -59,4 +74,4 @@ def load(file: TerraformStateFile) -> bytes:
     try:
         return unseal(key, file.uuid, b"".join(pieces))
     except SealError as error:
-        raise DecryptionError(f"version {file.version} of a state cannot be opened: {error}") from error
+        raise StateUnreadable(file.version, error) from error

@@ -7,12 +7,12 @@ from typing import Any
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.core.crypto import DecryptionError
 from app.core.errors import AppError, Conflict, InvalidInput, Locked
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.terraform import queries, state_locks, state_store
+from app.terraform.state_bytes import StateUnreadable
 
 blueprint = Blueprint("terraform_states", __name__, template_folder="templates")
 WORKSPACE = "/terraform/<uuid:terraform_uuid>/workspaces/<workspace>"
@@ -27,7 +27,7 @@ def _outputs(uuid: str, workspace: str) -> list[tuple[str, dict[str, Any]]] | No
     """Return the outputs of the newest state by name; None when it cannot be opened."""
     try:
         return sorted(state_store.read_outputs(current_actor(), uuid, workspace).items())
-    except DecryptionError:
+    except StateUnreadable:
         return None
 
 

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.core.actor import Role
+from app.terraform.models_state import TerraformStateFile
 from tests import factories
 from tests.factories import PersonMade
 from tests.terraform.conftest import Backend, state_of
@@ -127,3 +128,10 @@ def test_others_see_no_button_that_they_may_not_press(app: Flask, admin: PersonM
     for word in ("Unlock", "Put back", "Download"):
         assert word not in page
     assert viewer.get(f"/terraform/{backend.project}/workspaces/default/versions/1/download").status_code == 403
+
+
+def test_the_page_of_a_workspace_whose_state_cannot_be_opened_says_so(browser: FlaskClient, backend: Backend) -> None:
+    backend.ask("POST", state_of(1, "a"))
+    (row,) = factories.rows(TerraformStateFile)
+    factories.set_columns(TerraformStateFile, row.id, state_data="v1.nobody.has.this.key")
+    assert "cannot be opened" in text(browser, f"/terraform/{backend.project}/workspaces/default")

@@ -7,10 +7,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from app.core.db import db, unit_of_work
+from app.core.tenancy import system_scope
 from app.terraform.configuration_work import read_configuration
 from app.terraform.models_configuration import ResourceStatus, TerraformResource
+from app.terraform.models_executions import TerraformExecution
 from app.terraform.models_files import TerraformRevision
+from app.terraform.models_state import TerraformStateFile
 from app.terraform.resource_status import TRANSITIONS, declared_address
 from tests import factories
 from tests.terraform.house import Workshop
@@ -66,6 +71,20 @@ def test_what_fails_is_an_error_and_what_never_began_comes_back(workshop: Worksh
     workshop.app.test_client().post(f"/api/v1/jobs/{made['job_id']}/cancel", headers=headers)
     workshop.work()
     assert not set(statuses().values()) & {"planning", "applying", "updating"}
+
+
+@pytest.mark.database
+def test_a_state_that_cannot_be_opened_holds_up_no_review(workshop: Workshop) -> None:
+    declared(workshop)
+    workshop.apply(workshop.plan())
+    for row in factories.rows(TerraformStateFile):
+        factories.set_columns(TerraformStateFile, row.id, state_data="v1.nobody.has.this.key")
+    workshop.write("# nothing is declared any more\n")
+    asked = workshop.ask(is_speculative=False)
+    assert workshop.ended(asked)["status"] == "failed", "terraform itself cannot read the state"
+    with factories.context(), system_scope("test"), unit_of_work(writes=False):
+        due = db.session.scalars(select(TerraformExecution).where(TerraformExecution.followed_at.is_(None))).all()
+    assert due == []
 
 
 KEYS = st.one_of(st.integers(0, 99).map(str), st.text(max_size=6).map(lambda t: f'"{t.replace(chr(34), "")}"'))

@@ -317,3 +317,12 @@ def test_sensitive_outputs_are_hidden_unless_somebody_with_the_right_asks(
     assert told["password"] == "planted-output-77"
     assert len(factories.rows(AuditEntry)) == before + 1
     assert backend.api("GET", "/workspaces/nowhere/outputs").json == []
+
+
+def test_a_state_that_no_master_key_opens_is_refused_with_what_to_do(backend: Backend) -> None:
+    backend.ask("POST", state_of(1, "a"))
+    (row,) = factories.rows(TerraformStateFile)
+    factories.set_columns(TerraformStateFile, row.id, state_data="v1.nobody.has.this.key")
+    for answer in (backend.ask("GET"), backend.api("GET", "/workspaces/default/outputs")):
+        assert answer.status_code == 409 and answer.json and answer.json["error"] == "state_unreadable"
+        assert "master key" in answer.json["message"]
