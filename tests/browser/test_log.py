@@ -224,6 +224,7 @@ def test_search_on_the_server_finds_next_and_previous_and_unfolds(open_log: Open
     wait_for_line(page, 250_700)
     page.locator("[data-log=previous]").click()
     page.wait_for_function("() => document.querySelector('[data-log=hits]').textContent.startsWith('2 of')")
+    wait_for_line(page, 250_100)
     assert line_in_view(page, 250_100)
     page.locator("[data-log=search]").fill("nowhere")
     page.keyboard.press("Enter")
