@@ -32,14 +32,18 @@ def shown(page: Any) -> list[int]:
     return page.evaluate("[...document.querySelectorAll('a.log-number')].map(a => Number(a.dataset.n))")
 
 
-def line_in_view(page: Any, n: int) -> bool:
-    return page.evaluate(
-        """n => { const a = document.querySelector(`a.log-number[data-n="${n}"]`); if (!a) return false;
+IN_VIEW = """n => { const a = document.querySelector(`a.log-number[data-n="${n}"]`); if (!a) return false;
         const r = a.getBoundingClientRect();
         const b = document.querySelector('.log-scroll').getBoundingClientRect();
-        return r.top >= b.top - 1 && r.bottom <= b.bottom + 1; }""",
-        n,
-    )
+        return r.top >= b.top - 1 && r.bottom <= b.bottom + 1; }"""
+
+
+def line_in_view(page: Any, n: int) -> bool:
+    return page.evaluate(IN_VIEW, n)
+
+
+def wait_until_in_view(page: Any, n: int) -> None:
+    page.wait_for_function(IN_VIEW, arg=n)
 
 
 def wait_for_line(page: Any, n: int) -> None:
@@ -224,8 +228,7 @@ def test_search_on_the_server_finds_next_and_previous_and_unfolds(open_log: Open
     wait_for_line(page, 250_700)
     page.locator("[data-log=previous]").click()
     page.wait_for_function("() => document.querySelector('[data-log=hits]').textContent.startsWith('2 of')")
-    wait_for_line(page, 250_100)
-    assert line_in_view(page, 250_100)
+    wait_until_in_view(page, 250_100)
     page.locator("[data-log=search]").fill("nowhere")
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.querySelector('[data-log=hits]').textContent === 'no hit'")
