@@ -74,3 +74,4 @@ def downgrade() -> None:
     op.drop_column("workers", "queues")
     op.drop_column("runs", "queue")
     op.drop_column("runs", "lock_name")
+    op.drop_column("runs", "cancel_forced_at")
