@@ -13,7 +13,7 @@ from app.inventory.models import Server
 
 NAMED = 20  # servers that are named on each side; the others are counted
 _CONTENT = ("manifest_hash", "file_hash", "revision_id", "file_path")
-_LEFT_OUT = {"server_ids", "changed_secrets", *_CONTENT}
+_LEFT_OUT = {"server_ids", "changed_secrets", "references", *_CONTENT}
 _LABELS = {
     "tags": "only tags",
     "skip_tags": "skipped tags",

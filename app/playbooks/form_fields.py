@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from app.jobs.references import is_reference
 from app.playbooks.declarations import MAX_TEXT, VariableSpec, VariableType
 from app.playbooks.patterns import PATTERNS, characters_in_words
 
@@ -18,20 +19,23 @@ def form_fields(
     """Return one field per declaration, in their order: the declaration's keys, ``value`` and ``limits``.
 
     ``values`` win over the declared defaults. ``kept`` names secrets that are stored already: they are not asked
-    for again. A secret's value is never in the result.
+    for again. A secret's value is never in the result; a reference stands under ``reference`` instead of ``value``.
     """
     return [_field(spec, values, kept) for spec in specs]
 
 
 def _field(spec: VariableSpec, values: Mapping[str, Any], kept: Collection[str]) -> dict[str, Any]:
     secret = spec.type is VariableType.SECRET
+    value = values.get(spec.name, spec.default)
+    looked_up = is_reference(value)
     return {
         "name": spec.name,
         "type": spec.type.value,
         "label": spec.label or spec.name,
         "description": spec.description,
         "required": spec.required,
-        "value": None if secret else values.get(spec.name, spec.default),
+        "value": None if secret or looked_up else value,
+        "reference": value if looked_up else None,
         "choices": list(spec.choices),
         "pairs": [(choice, choice) for choice in spec.choices],
         "minimum": spec.minimum,

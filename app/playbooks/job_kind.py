@@ -24,6 +24,7 @@ from app.playbooks.models import PlaybookApproval
 from app.playbooks.queries import KIND
 from app.playbooks.run_content import collections_of_run, engine_parameters, mismatch, run_files, verified_files
 from app.playbooks.run_hosts import RunHosts, hosts_for_run
+from app.playbooks.run_values import RunValues, values_of_run
 from app.runners.base import RunSpec
 
 
@@ -46,14 +47,15 @@ class AnsibleKind(JobKind):
         _check_approved(request)
         servers = {target.server_id: target.job_id for target in request.targets if target.server_id is not None}
         hosts = hosts_for_run(request.tenant_id, list(servers))
+        values = values_of_run(request)
         spec = RunSpec(
             run_uuid=request.run_uuid,
             attempt=request.attempt,
             engine="ansible",
             timeout_seconds=request.timeout_seconds,
-            parameters=_parameters(request, hosts),
+            parameters=_parameters(request, hosts, values),
             files=(*files, *hosts.files),
-            secrets=tuple(str(value) for value in request.secret_inputs.values()),
+            secrets=values.secrets,
             environment={name: os.environ[name] for name in settings().environment_allow if name in os.environ},
         )
         jobs_by_host = {name: servers[server_id] for name, server_id in hosts.server_ids.items()}
@@ -77,12 +79,12 @@ def _check_approved(request: RunRequest) -> None:
         )
 
 
-def _parameters(request: RunRequest, hosts: RunHosts) -> dict[str, Any]:
+def _parameters(request: RunRequest, hosts: RunHosts, values: RunValues) -> dict[str, Any]:
     inputs = request.inputs
     parameters: dict[str, Any] = {
         "playbook": inputs["file_path"],
         **hosts.parameters,
-        "extra_vars": {**inputs.get("extra_vars", {}), **request.secret_inputs},
+        "extra_vars": values.extra_vars,
         "forks": inputs.get("forks", 5),
         "check": request.is_check,
         "diff": bool(inputs.get("diff")),

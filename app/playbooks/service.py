@@ -25,6 +25,7 @@ from app.playbooks.declarations import VariableType, parse_specs
 from app.playbooks.launch_options import OPTIONS, check_options, options_from
 from app.playbooks.launch_options import LaunchOptions as LaunchOptions
 from app.playbooks.models import Playbook, ProjectSource
+from app.playbooks.output_values import Voucher, check_references
 from app.playbooks.service_sync import queue_sync
 from app.playbooks.targets import Selection, active_hostnames, check_selection, choose_servers
 from app.playbooks.variables import CheckedVariables, check_variables
@@ -43,6 +44,7 @@ def launch_playbook(
     confirmed_by_name: str | None = None,
     origin: Origin | None = None,
     changed_secrets: Collection[str] = (),
+    voucher: Voucher | None = None,
 ) -> Launch:
     """Launch an approved playbook on servers; returns the pending launch with its run and jobs.
 
@@ -50,7 +52,8 @@ def launch_playbook(
     Values that do not fit the declared variables, an empty or too large selection: InvalidInput. The
     controller is for admins: PermissionDenied. ``confirmed_by_name`` is what a person typed: unless None, a
     launch that changes production servers needs the playbook's name there, or that of its ``origin``.
-    ``changed_secrets`` are names to note: secrets that differ from those of the launch before.
+    ``changed_secrets`` are names to note: secrets that differ from those of the launch before. ``voucher``: whose
+    rights stand behind references that the actor did not give.
     """
     require(actor, Permission.JOB_LAUNCH)
     return _submit(
@@ -65,6 +68,7 @@ def launch_playbook(
             confirmed_by_name=confirmed_by_name,
             origin=origin,
             changed_secrets=changed_secrets,
+            voucher=voucher,
         ),
     )
 
@@ -80,6 +84,7 @@ def prepare_launch(
     confirmed_by_name: str | None = None,
     origin: Origin | None = None,
     changed_secrets: Collection[str] = (),
+    voucher: Voucher | None = None,
 ) -> Submission:
     """Return what ``launch_playbook`` would submit, with the same checks and errors; nothing is stored."""
     require(actor, Permission.JOB_LAUNCH)
@@ -88,6 +93,7 @@ def prepare_launch(
     revision_id = _runnable_revision(actor, playbook)
     check_options(options)
     checked = _variables(actor, playbook, options.extra_vars)
+    allowed = check_references(actor, checked.references, voucher)
     servers = choose_servers(actor, selection)
     asked_name = (origin.title if origin else playbook.name).strip()
     if confirmed_by_name is not None and not options.check and confirmed_by_name.strip() != asked_name:
@@ -107,6 +113,7 @@ def prepare_launch(
             "manifest_hash": playbook.manifest_hash,
             "extra_vars": checked.extra_vars,
             "server_ids": [server.id for server in servers],
+            **({"references": allowed} if allowed else {}),
             **({"changed_secrets": sorted(changed_secrets)} if changed_secrets else {}),
             **{name: _plain(getattr(options, name)) for name in OPTIONS},
         },
@@ -121,6 +128,7 @@ def prepare_launch(
         relaunch_of=relaunch_of,
         origin=origin,
         extra_vars=checked.extra_vars,
+        noted={"references": dict(sorted(checked.references.items()))} if checked.references else {},
     )
 
 
@@ -256,7 +264,11 @@ def _variables(actor: Actor, playbook: Playbook, given: Mapping[str, Any]) -> Ch
     specs = parse_specs(playbook.variable_specs)
     checked = check_variables(specs, playbook.variables or {}, given)
     named = {spec.name: checked.extra_vars.get(spec.name) for spec in specs if spec.type is VariableType.SERVER}
-    chosen = {name: value if isinstance(value, list) else [value] for name, value in named.items() if value}
+    chosen = {
+        name: value if isinstance(value, list) else [value]
+        for name, value in named.items()
+        if value and name not in checked.references
+    }
     wanted = sorted({hostname for hostnames in chosen.values() for hostname in hostnames})
     known = active_hostnames(actor, wanted) if wanted else set()
     wrong = {

@@ -23,6 +23,7 @@ from app.playbooks.declarations import VariableType, parse_specs
 from app.playbooks.launch_options import OPTIONS, check_options, options_from
 from app.playbooks.models import Playbook
 from app.playbooks.models_saved import SavedLaunch, SavedLaunchFavourite, SavedLaunchTag
+from app.playbooks.output_values import check_references, references_in
 from app.playbooks.sample_project import check_tags
 from app.playbooks.saved_inputs import (
     check_ask,
@@ -238,7 +239,7 @@ def _apply(
         raise InvalidInput(server_ids="Choose at least one server, a tag or an environment, or ask for the servers.")
     db.session.flush()  # the UUID is what the secrets are bound to
     if "extra_vars" in changes:
-        saved.variables, secrets = _checked_values(playbook, changes["extra_vars"], kept)
+        saved.variables, secrets = _checked_values(actor, saved, playbook, changes["extra_vars"], kept)
         store_secrets(saved, secrets)
     if "tags" in changes:
         _set_tags(saved, check_tags(list(changes["tags"])))
@@ -246,9 +247,12 @@ def _apply(
 
 
 def _checked_values(
-    playbook: Playbook, given: Mapping[str, Any], kept: Mapping[str, str]
+    actor: Actor, saved: SavedLaunch, playbook: Playbook, given: Mapping[str, Any], kept: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return plain and secret values. What is missing may be asked for or have a default, so nothing is required."""
+    """Return plain and secret values. What is missing may be asked for or have a default, so nothing is required.
+
+    References that come in need the rights of whoever writes them; what they name may come later.
+    """
     declared = parse_specs(playbook.variable_specs)
     loose = [{**spec.as_json(), "required": False, "default": None} for spec in declared]
     names = {spec.name for spec in declared}
@@ -256,6 +260,8 @@ def _checked_values(
     others = {name: value for name, value in (playbook.variables or {}).items() if name not in names}
     checked = check_variables(parse_specs(loose), others, given)
     plain = {name: value for name, value in checked.extra_vars.items() if name in given}
+    came = {name: text for name, text in references_in(plain).items() if saved.variables.get(name) != text}
+    check_references(actor, came, must_exist=False)
     stays = {name: value for name, value in kept.items() if name in secret and name not in given}
     return plain, {**stays, **checked.secrets}
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.core.actor import Actor
+from app.accounts.models import User
+from app.core.actor import Actor, Via
+from app.core.db import db
 from app.core.errors import Conflict, InvalidInput, PermissionDenied
 from app.core.permissions import Permission, require
+from app.core.tenancy import scoped
 from app.inventory.models import Server
 from app.jobs.models import Launch
 from app.jobs.service import Origin
@@ -17,6 +20,7 @@ from app.playbooks.declarations import parse_specs
 from app.playbooks.launch_options import LaunchOptions, options_from
 from app.playbooks.models import Playbook
 from app.playbooks.models_saved import SavedLaunch
+from app.playbooks.output_values import Voucher, references_in
 from app.playbooks.saved_inputs import read_secrets, refuse_fixed, selection_from
 from app.playbooks.targets import Selection, choose_servers
 
@@ -50,6 +54,7 @@ def launch_saved(
         source=source,
         confirmed_by_name=confirmed_by_name,
         origin=Origin(ORIGIN, saved.uuid, saved.name),
+        voucher=_voucher(actor, saved),
     )
 
 
@@ -68,6 +73,7 @@ def launch_saved_on(actor: Actor, saved_uuid: str, server_ids: Sequence[int], or
         options=_options(saved, playbook, {}),
         source="terraform",
         origin=origin,
+        voucher=_voucher(actor, saved),
     )
 
 
@@ -89,6 +95,17 @@ def _usable(actor: Actor, saved_uuid: str) -> SavedLaunch:
             error="saved_launch_inactive",
         )
     return saved
+
+
+def _voucher(actor: Actor, saved: SavedLaunch) -> Voucher | None:
+    """Return its owner, as they are now, as the one behind the references that it holds; None when it holds none."""
+    held = references_in(saved.variables)
+    if not held:
+        return None
+    owner = db.session.scalar(scoped(actor, User).where(User.id == saved.owner_id))
+    if owner is None or not owner.is_active:
+        return None  # whoever presses it answers for them
+    return Voucher(Actor(actor.tenant_id, owner.id, owner.role, owner.username, Via.SYSTEM), held)
 
 
 def _selection(actor: Actor, saved: SavedLaunch, given: Mapping[str, Any]) -> Selection:

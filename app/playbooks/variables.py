@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import InvalidInput
+from app.jobs.references import is_reference
 from app.playbooks.declarations import MAX_TEXT, VariableSpec, VariableType, check_name
 from app.playbooks.patterns import wrong_text
 
@@ -23,10 +24,15 @@ _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 @dataclass(frozen=True, slots=True)
 class CheckedVariables:
-    """What the engine gets. ``extra_vars`` holds defaults and given values, ``secrets`` the secret ones alone."""
+    """What the engine gets. ``extra_vars`` holds defaults and given values, ``secrets`` the secret ones alone.
+
+    ``references`` (name -> reference) are those of ``extra_vars`` that are looked up when the run is built; what they
+    stand for is checked then (``run_values``).
+    """
 
     extra_vars: dict[str, Any]
     secrets: dict[str, str]
+    references: dict[str, str] = field(default_factory=dict)
 
 
 def _plain_text(value: str) -> str | None:
@@ -127,6 +133,11 @@ def check_value(spec: VariableSpec, value: Any) -> str | None:
     return _CHECKS[spec.type](spec, value)
 
 
+def check_any(value: Any) -> str | None:
+    """Return what is wrong with a value that no declaration describes, None when it may be used."""
+    return _json(value)
+
+
 def check_variables(
     specs: Sequence[VariableSpec], defaults: Mapping[str, Any], given: Any, *, field: str = "extra_vars"
 ) -> CheckedVariables:
@@ -154,20 +165,23 @@ def check_variables(
         else:
             values[name] = value
     secrets: dict[str, str] = {}
+    looked_up = {name: value for name, value in values.items() if is_reference(value)}
     for name, value in values.items():
+        if name in looked_up:
+            continue
         wrong = check_value(known[name], value) if name in known else _json(value)
         if wrong:
             errors.setdefault(f"{field}.{name}", f"{name} {wrong}.")
     for spec in specs:
         if spec.required and values.get(spec.name) in (None, "", []):
             errors.setdefault(f"{field}.{spec.name}", f"{spec.label or spec.name} is required.")
-        if spec.type is VariableType.SECRET and spec.name in values:
+        if spec.type is VariableType.SECRET and spec.name in values and spec.name not in looked_up:
             secrets[spec.name] = values.pop(spec.name)
     if errors:
         raise InvalidInput(**errors)
     if len(json.dumps(values)) > MAX_TOTAL:
         raise InvalidInput(**{field: f"All values together are larger than {MAX_TOTAL // 1024} KiB. Give less."})
-    return CheckedVariables(values, secrets)
+    return CheckedVariables(values, secrets, looked_up)
 
 
 def read_typed(spec: VariableSpec, typed: Sequence[str]) -> Any:

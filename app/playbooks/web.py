@@ -15,7 +15,7 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.table import new_uuid
 from app.core.yaml_gate import MAX_BYTES
-from app.jobs import listings
+from app.jobs import listings, references
 from app.jobs import queries as job_queries
 from app.jobs.queries import JobFilter
 from app.playbooks import (
@@ -206,6 +206,7 @@ def _launch_page(found: Playbook, **more: Any) -> str:
         "playbooks/launch_form.html",
         playbook=_row(found, is_approved=approved),
         fields=form_fields(parse_specs(found.variable_specs), found.variables or {}),
+        references=references.offered(actor),
         usual_seconds=figures.usual_seconds,
         token=new_uuid(),  # sent back with the form: a double click launches once
         **launch_choices(actor),

@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 from werkzeug.datastructures import MultiDict
 
 from app.core.errors import InvalidInput
+from app.jobs.references import is_reference
 from app.playbooks.declarations import VariableSpec, VariableType
 from app.playbooks.launch_options import OPTIONS, LaunchOptions
 from app.playbooks.schemas import NewLaunchSchema
@@ -46,9 +47,14 @@ def where_and_how(form: MultiDict[str, str]) -> dict[str, Any]:
     }
 
 
+def read_value(spec: VariableSpec, form: MultiDict[str, str]) -> Any:
+    """Return a variable's value as it was typed, or the reference that was given instead; None for nothing."""
+    return form.get(f"ref_{spec.name}", "").strip() or read_typed(spec, form.getlist(f"var_{spec.name}"))
+
+
 def read_launch_form(playbook_id: int, specs: Sequence[VariableSpec], form: MultiDict[str, str]) -> dict[str, Any]:
     """Return loaded NewLaunchSchema data; InvalidInput with the schema's names for what cannot be read."""
-    values = {spec.name: read_typed(spec, form.getlist(f"var_{spec.name}")) for spec in specs}
+    values = {spec.name: read_value(spec, form) for spec in specs}
     data = {
         **where_and_how(form),
         "playbook_id": playbook_id,
@@ -120,6 +126,9 @@ def from_inputs(inputs: Mapping[str, Any], server_ids: Sequence[int]) -> dict[st
         "timeout": inputs.get("timeout_seconds") or "",
     }
     for name, value in (inputs.get("extra_vars") or {}).items():
+        if is_reference(value):
+            shown[f"ref_{name}"] = value
+            continue
         shown[f"var_{name}"] = ("1" if value else "") if isinstance(value, bool) else value
     return shown
 

@@ -12,6 +12,7 @@ from app.core.errors import AppError, NotFound
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.table import new_uuid
+from app.jobs import references
 from app.jobs.input_differences import input_differences
 from app.jobs.models import Launch
 from app.playbooks import queries, service
@@ -88,6 +89,7 @@ def _page(old: Launch, *, form: dict[str, Any], **more: Any) -> str:
         content_changed=playbook.manifest_hash != old.inputs.get("manifest_hash"),
         left_out=left_out,
         fields=form_fields(specs, playbook.variables or {}, kept=kept),
+        references=references.offered(actor),
         usual_seconds=statistics(actor, playbook).usual_seconds,
         selected=[],
         token=new_uuid(),

@@ -15,7 +15,7 @@ from app.core.errors import AppError, InvalidInput
 from app.core.flask_app import current_actor
 from app.core.listing_export import PAGE_SIZE, export_format, export_rows
 from app.core.permissions import Permission, require
-from app.jobs import listings
+from app.jobs import listings, references
 from app.jobs import queries as job_queries
 from app.jobs.queries import LaunchFilter
 from app.playbooks import queries, queries_saved, saved_rights, service, service_grants, service_saved
@@ -187,6 +187,7 @@ def _form_page(playbook: Playbook, *, form: dict[str, Any], kept: Any, **more: A
         "playbooks/saved_form.html",
         playbook={"id": playbook.id, "name": playbook.name},
         fields=optional,
+        references=references.offered(actor),
         askable=[*ASKABLE.items(), *((VARIABLE + spec.name, spec.label or spec.name) for spec in specs)],
         secret_names=sorted(secrets),
         left_out=left_out,

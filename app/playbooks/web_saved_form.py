@@ -12,8 +12,7 @@ from app.playbooks.models import Playbook
 from app.playbooks.saved_inputs import asked_variables
 from app.playbooks.schemas import to_selection
 from app.playbooks.schemas_saved import EditSavedSchema, LaunchSavedSchema
-from app.playbooks.variables import read_typed
-from app.playbooks.web_forms import load, where_and_how, words
+from app.playbooks.web_forms import load, read_value, where_and_how, words
 
 _SELECTION = ("server_ids", "groups", "server_tags", "environment", "limit")
 
@@ -24,7 +23,7 @@ def read_saved_form(playbook: Playbook, form: MultiDict[str, str]) -> dict[str, 
     told |= {"tags": words(form.get("run_tags", "")), "skip_tags": words(form.get("skip_tags", ""))}
     values: dict[str, Any] = {}
     for spec in parse_specs(playbook.variable_specs):
-        value = read_typed(spec, form.getlist(f"var_{spec.name}"))
+        value = read_value(spec, form)
         if value is None and spec.type is VariableType.SECRET and f"drop_{spec.name}" in form:
             values[spec.name] = None
         elif value not in (None, []):
@@ -54,7 +53,7 @@ def read_press_form(playbook: Playbook, ask: list[str], form: MultiDict[str, str
     asked = set(asked_variables(ask))
     values = {}
     for spec in parse_specs(playbook.variable_specs):
-        value = read_typed(spec, form.getlist(f"var_{spec.name}")) if spec.name in asked else None
+        value = read_value(spec, form) if spec.name in asked else None
         if value is not None or (spec.name in asked and spec.type is not VariableType.SECRET):
             values[spec.name] = value
     return load(LaunchSavedSchema(), {**given, **({"extra_vars": values} if values else {})})

@@ -11,6 +11,7 @@ from app.accounts.idempotency import once
 from app.core.errors import AppError
 from app.core.flask_app import current_actor
 from app.core.table import new_uuid
+from app.jobs import references
 from app.playbooks import queries, queries_saved, saved_rights, service_saved_launch
 from app.playbooks.declarations import parse_specs
 from app.playbooks.form_fields import form_fields
@@ -92,6 +93,7 @@ def _page(saved: SavedLaunch, *, form: dict[str, Any] | None, **more: Any) -> st
         is_approved=queries.approval_of(actor, playbook) is not None and playbook.is_active,
         ask=saved.ask,
         fields=form_fields(specs, playbook.variables or {}, kept=saved.secret_names or ()),
+        references=[] if saved_rights.is_lent(actor) else references.offered(actor),
         servers=servers,
         own=own,
         open_choice=open_choice,

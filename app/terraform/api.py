@@ -14,6 +14,7 @@ from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
 from app.core.schemas import Strict
 from app.terraform import queries, service, state_locks, state_store
+from app.terraform.output_references import reference_to
 from app.terraform.schemas import (
     StateCompareQuery,
     StateDifferenceOut,
@@ -189,8 +190,13 @@ def compare_versions(args: dict[str, Any], terraform_uuid: Any, workspace: str) 
 @blueprint.response(200, StateOutputOut(many=True))
 def list_outputs(args: dict[str, Any], terraform_uuid: Any, workspace: str) -> list[Answer]:
     """List the outputs of a workspace's newest state by name; sensitive values are hidden unless asked for."""
-    found = state_store.read_outputs(current_actor(), str(terraform_uuid), workspace, with_sensitive=args["sensitive"])
-    return [{"name": name, **output} for name, output in sorted(found.items())]
+    actor, uuid = current_actor(), str(terraform_uuid)
+    found = state_store.read_outputs(actor, uuid, workspace, with_sensitive=args["sensitive"])
+    project = queries.get_project(actor, uuid)
+    return [
+        {"name": name, "reference": reference_to(project, workspace, name), **output}
+        for name, output in sorted(found.items())
+    ]
 
 
 @blueprint.route(f"{WORKSPACE}/unlock", methods=["POST"])

@@ -224,6 +224,7 @@ class StateOutputOut(Schema):
     value = fields.Raw(allow_none=True)
     type = fields.Raw(allow_none=True)
     sensitive = fields.Boolean()
+    reference = fields.String(metadata={"description": "Stands for it in the extra_vars of a launch."})
 
 
 class StateDifferenceOut(Schema):

@@ -12,6 +12,8 @@ from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.terraform import queries, state_locks, state_store
+from app.terraform.models import TerraformProject
+from app.terraform.output_references import reference_to
 from app.terraform.state_bytes import StateUnreadable
 
 blueprint = Blueprint("terraform_states", __name__, template_folder="templates")
@@ -23,10 +25,14 @@ def _number(name: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) > 0 else None
 
 
-def _outputs(uuid: str, workspace: str) -> list[tuple[str, dict[str, Any]]] | None:
-    """Return the outputs of the newest state by name; None when it cannot be opened."""
+def _outputs(project: TerraformProject, workspace: str) -> list[tuple[str, dict[str, Any]]] | None:
+    """Return the outputs of the newest state by name, with their references; None when it cannot be opened."""
     try:
-        return sorted(state_store.read_outputs(current_actor(), uuid, workspace).items())
+        found = state_store.read_outputs(current_actor(), project.uuid, workspace)
+        return [
+            (name, {**output, "reference": reference_to(project, workspace, name)})
+            for name, output in sorted(found.items())
+        ]
     except StateUnreadable:
         return None
 
@@ -50,7 +56,7 @@ def state(terraform_uuid: Any, workspace: str) -> str:
         before=before,
         after=after,
         differences=differences,
-        outputs=_outputs(project.uuid, workspace) if project.is_active else [],
+        outputs=_outputs(project, workspace) if project.is_active else [],
     )
 
 

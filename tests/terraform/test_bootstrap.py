@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from app.core.tenancy import system_scope
 from app.inventory.connection_test import test_server as answer_test
 from app.inventory.models import HostKey, Server
 from app.jobs.log_models import JobLogLine
+from app.jobs.models import Job, Launch
+from app.jobs.status import JobStatus
 from app.terraform import server_bootstrap
 from tests import factories
 from tests.support.hosts import SshHost, SshHosts
@@ -26,6 +29,24 @@ BOOK = """
   tasks:
     - ansible.builtin.command: echo set up {{ inventory_hostname }}
 """
+TOKEN = "a-token-from-an-output"
+OUTPUTS = f"""
+output "zone" {{
+  value = "eu-1"
+}}
+output "token" {{
+  value     = "{TOKEN}"
+  sensitive = true
+}}
+"""
+BOOK_WITH_VALUES = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "in {{ zone }} with {{ token }}"
+    - ansible.builtin.shell: echo {{ zone | quote }} {{ token | quote }} > {{ place | quote }}
+"""
 
 
 def write(workshop: Workshop, host: SshHost) -> None:
@@ -33,7 +54,7 @@ def write(workshop: Workshop, host: SshHost) -> None:
     workshop.write(f'resource "terraform_data" "web" {{\n  input = {value}\n}}\n')
 
 
-def rule(workshop: Workshop, hosts: SshHosts, **changes: Any) -> Any:
+def rule(workshop: Workshop, hosts: SshHosts, *, text: str = BOOK, variables: Any = (), **changes: Any) -> Any:
     call = workshop.app.test_client().post
     headers = factories.bearer(workshop.key)
 
@@ -42,9 +63,10 @@ def rule(workshop: Workshop, hosts: SshHosts, **changes: Any) -> Any:
         assert answer.status_code < 300, answer.get_data(as_text=True)
         return answer.json
 
-    book = send("/playbooks", name="Set up", file_name="setup.yml", content=BOOK)
+    book = send("/playbooks", name="Set up", file_name="setup.yml", content=text, variable_specs=list(variables))
     send(f"/playbooks/{book['id']}/approve")
-    saved = send("/saved-launches", name="First steps", playbook_id=book["id"], ask=["servers"])
+    values = changes.pop("values", {})
+    saved = send("/saved-launches", name="First steps", playbook_id=book["id"], ask=["servers"], extra_vars=values)
     wanted = {
         "resource_type": "terraform_data",
         "hostname": "{input.value.name}.example.org",
@@ -135,3 +157,35 @@ def test_a_machine_that_is_never_reached_is_given_up_with_the_reason(
     settle(workshop, 2)
     (row,) = workshop.of_project("GET", "/servers")
     assert row["bootstrap"] == "failed" and "cannot be reached" in row["bootstrap_note"], row
+
+
+def test_a_first_launch_is_given_outputs_and_a_sensitive_one_is_seen_nowhere(
+    workshop: Workshop, ssh_hosts: SshHosts, tmp_path: Path
+) -> None:
+    host, kept = ssh_hosts.new("web"), tmp_path / "kept"
+    rule(
+        workshop,
+        ssh_hosts,
+        text=BOOK_WITH_VALUES,
+        variables=[{"name": "zone"}, {"name": "token", "type": "secret"}, {"name": "place"}],
+        values={
+            "zone": "terraform://network/default/zone",
+            "token": "terraform://network/default/token",
+            "place": str(kept),
+        },
+    )
+    write(workshop, host)
+    workshop.write(OUTPUTS, "outputs.tf")
+    apply = workshop.apply(workshop.plan())
+    assert apply["status"] == "success", apply["error_message"]
+    settle(workshop)
+    (row,) = workshop.of_project("GET", "/servers")
+    assert row["bootstrap"] == "launched", row
+    with system_scope("test"), unit_of_work(writes=False):
+        job = db.session.scalars(select(Job).where(Job.kind == "ansible")).one()
+        lines = "\n".join(db.session.scalars(select(JobLogLine.content).where(JobLogLine.job_id == job.id)))
+        inputs = str(db.session.execute(select(Launch.inputs, Launch.secret_inputs)).all())
+    assert job.status is JobStatus.SUCCESS, lines
+    assert kept.read_text(encoding="utf-8").strip() == f"eu-1 {TOKEN}"
+    assert "in eu-1 with ***" in lines
+    assert TOKEN not in lines + inputs + str(job.extra_vars)
