@@ -39,7 +39,7 @@ assert http  # a fixture
 pytestmark = pytest.mark.database
 SECRET = "a-token-that-nobody-may-see"
 NETWORK = "terraform://network%20one/default"
-SPECS = [
+SPECS: list[dict[str, Any]] = [
     {"name": "greeting", "default": "hi"},
     {"name": "count", "type": "number", "integer": True, "maximum": 9},
     {"name": "pin", "type": "secret"},
@@ -115,7 +115,7 @@ def built(house: House, uuid: str) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def test_outputs_reach_the_engine_and_are_never_stored_with_the_job(house: House, ready: tuple[int, int]) -> None:
-    given = {"greeting": f"{NETWORK}/vpc", "count": f"{NETWORK}/number", "pin": f"{NETWORK}/token"}
+    given: dict[str, Any] = {"greeting": f"{NETWORK}/vpc", "count": f"{NETWORK}/number", "pin": f"{NETWORK}/token"}
     uuid = launch(house, ready, **given)
     values, masked = built(house, uuid)
     assert values == {"greeting": "vpc-123", "count": 3, "pin": SECRET}
@@ -211,7 +211,7 @@ def test_another_tenants_outputs_are_not_there(house: House, neighbour: House, r
 def test_what_does_not_fit_the_declaration_ends_the_run_before_it_begins(
     house: House, ready: tuple[int, int], name: str, output: str, words: str
 ) -> None:
-    uuid = launch(house, ready, **{name: f"{NETWORK}/{output}"})
+    uuid = launch(house, ready, None, **{name: f"{NETWORK}/{output}"})
     with pytest.raises(PreparationError, match=words) as caught:
         built(house, uuid)
     assert "Nothing was run." in caught.value.message
