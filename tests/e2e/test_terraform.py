@@ -37,6 +37,7 @@ class Project:
 
     def __init__(self, team: Team, ledger: Path, seconds: int) -> None:
         self.team, self.ledger = team, ledger
+        wait_until(lambda: team.get("/workers"), 60, "a worker that says which programs it has")
         made = team.call("POST", "/terraform/projects", {"name": "network"}).data
         self.path = f"/terraform/projects/{made['id']}"
         self.version = made["terraform_version"]
