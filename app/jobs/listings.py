@@ -239,6 +239,9 @@ def launch_row_with_history(launch: Launch) -> LaunchRow:
     return replace(launch_rows([launch])[0], usual_seconds=usual_seconds(launch), production=has_production(launch))
 
 
+_UNSAID = ("check", "references")  # inputs that other words say already
+
+
 def inputs_in_words(launch: Launch) -> list[tuple[str, str]]:
     """Return what was asked as labels and values; secrets are not among the stored inputs."""
     words: list[tuple[str, str]] = [
@@ -247,7 +250,11 @@ def inputs_in_words(launch: Launch) -> list[tuple[str, str]]:
     ]
     for name, value in launch.inputs.items():
         # Ids and hashes mean nothing to people; the title and the matrix name what they stand for.
-        if value in (None, "", [], {}, False) or name == "check" or name.endswith(("_id", "_ids", "_hash")):
+        if (
+            value in (None, "", [], {}, False)
+            or name in ("check", "references")
+            or name.endswith(("_id", "_ids", "_hash"))
+        ):
             continue
         if isinstance(value, dict):
             words += [(str(key), str(inner)) for key, inner in value.items()]

@@ -19,6 +19,7 @@ from app.core.db import db
 from app.core.errors import InvalidInput
 from app.jobs import references
 from app.jobs.kinds import PreparationError
+from app.jobs.listings import inputs_in_words
 from app.jobs.models import Job, Launch
 from app.playbooks import service, service_approval, service_content, service_saved, service_saved_launch
 from app.playbooks.job_kind import AnsibleKind
@@ -317,6 +318,9 @@ def test_the_forms_take_a_reference_in_place_of_a_value(
     assert made.status_code == 303, made.data
     uuid = made.location.rsplit("/", 1)[-1]
     assert built(house, uuid)[0] == {"greeting": "vpc-123", "pin": SECRET}
+    with house.unit():
+        words = inputs_in_words(service.get_launch(house.admin, uuid))
+    assert [value for name, value in words if name == "pin"] == [f"{NETWORK}/token"]
     finish(house, uuid)
     again = admin.get(f"/launches/{uuid}/relaunch/edit").data
     assert f'value="{NETWORK}/token"'.encode() in again and SECRET.encode() not in again
