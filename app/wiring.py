@@ -47,6 +47,7 @@ MODEL_MODULES = (
     "app.terraform.models_executions",
     "app.terraform.models_modules",
     "app.terraform.models_variables",
+    "app.terraform.models_variable_sets",
     "app.terraform.models_environment",
     "app.terraform.models_configuration",
     "app.terraform.models_state",
@@ -72,6 +73,7 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.terraform.api_files",
     "app.terraform.api_git",
     "app.terraform.api_servers",
+    "app.terraform.api_variable_sets",
     "app.terraform.web_configuration",
     "app.terraform.web_environment",
     "app.terraform.web_executions",
@@ -79,6 +81,7 @@ FURTHER_FACES: tuple[str, ...] = (
     "app.terraform.web_git",
     "app.terraform.web_servers",
     "app.terraform.web_states",
+    "app.terraform.web_variable_sets",
 )
 # Connected at start: they register job kinds and listen to signals.
 SUBSCRIBERS = (

@@ -48,6 +48,8 @@ class Holdings:
     resource_uuid: str
     execution_uuid: str
     rule_uuid: str
+    set_uuid: str
+    set_variable_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -79,6 +81,8 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     variable = send(f"{path}/variables", name="size", value=1)
     execution = send(f"{path}/executions")
     server_rule = send(f"{path}/server-rules", resource_type="aws_instance", hostname="{id}", ip_address="{id}")
+    variable_set = send("/terraform/variable-sets", name=f"Shared {number}")
+    set_variable = send(f"/terraform/variable-sets/{variable_set['id']}/variables", name="region", value="eu")
     team = send("/teams", name=f"Team {number}")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown
@@ -132,4 +136,6 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         resource_uuid,
         execution["id"],
         server_rule["id"],
+        variable_set["id"],
+        set_variable["id"],
     )

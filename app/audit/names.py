@@ -33,6 +33,7 @@ KINDS: dict[str, Kind] = {
     "playbook": Kind("playbooks", "name"),
     "playbook_project": Kind("playbook_projects", "name", "uuid"),
     "terraform_project": Kind("terraform_projects", "name", "uuid"),
+    "terraform_variable_set": Kind("terraform_variable_sets", "name", "uuid"),
     "terraform_state": Kind("terraform_states", "workspace", "uuid"),
     "saved_launch": Kind("saved_launches", "name", "uuid"),
     "launch": Kind("launches", "title", "uuid"),

@@ -32,6 +32,7 @@ class Permission(StrEnum):
     TICKET_ADMIN = "ticket:admin"  # priority rules and targets of time
     TERRAFORM_VIEW = "terraform:view"
     TERRAFORM_EDIT = "terraform:edit"  # files, variables, credentials, policies: running code on a worker
+    TERRAFORM_SET_EDIT = "terraform_variable_set:edit"  # values of many projects, and which projects have them
     TERRAFORM_PLAN = "terraform:plan"  # initialise, plan, refresh: runs the project's code, changes no resource
     TERRAFORM_APPLY = "terraform:apply"  # carry a reviewed plan out, or discard it
     TERRAFORM_STATE_READ = "terraform_state:read"  # whole states, with what is sensitive in them

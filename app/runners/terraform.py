@@ -54,12 +54,11 @@ from app.runners.engines import EngineJob, Outcome
 from app.runners.masking import MIN_SECRET_LENGTH
 from app.runners.recorder import Recorder
 from app.runners.sealed import SealError, unseal
-from app.runners.terraform_outcome import TerraformOutcome
+from app.runners.terraform_outcome import VARIABLES_NAME, TerraformOutcome
 from app.runners.terraform_steps import (
     OVERRIDE_NAME,
     PLAN_NAME,
     RC_NAME,
-    VARIABLES_NAME,
     Step,
     folder_of,
     steps,

@@ -20,6 +20,7 @@ from app.runners.recorder import Recorder
 from app.runners.sealed import seal
 from app.runners.terraform_plan import plan_base, redact_plan, summarize
 
+VARIABLES_NAME = "variables.tfvars.json"  # in which terraform is given the values of variables
 HOST = "terraform"  # the one job of the run
 _LEVELS = {"error": "ERROR", "warn": "WARNING", "debug": "DEBUG", "trace": "DEBUG"}
 _CHATTER = {"version", "planned_change", "refresh_start", "refresh_complete"}
@@ -152,7 +153,7 @@ class TerraformOutcome:
         place = _place(found)
         head = f"{'Error' if is_error else 'Warning'}: {found.get('summary', '')}"
         detail = str(found.get("detail") or "")
-        code = str(((found.get("snippet") or {}).get("code")) or "")
+        code = str(((found.get("snippet") or {}).get("code")) or "") if place else ""
         parts = [head, f"  on {place}" if place else "", *(f"    {row}" for row in code.splitlines()), detail]
         address = str(found.get("address") or "")
         self._text("\n".join(part for part in parts if part), "ERROR" if is_error else "WARNING")
@@ -230,6 +231,7 @@ def _address(hook: Mapping[str, Any]) -> str:
 
 def _place(found: Mapping[str, Any]) -> str:
     where = found.get("range") or {}
-    if not where.get("filename"):
+    name = str(where.get("filename") or "")
+    if not name or Path(name).name == VARIABLES_NAME:  # one line with every value; the text names the variable
         return ""
-    return f"{where['filename']} line {(where.get('start') or {}).get('line', '?')}"
+    return f"{name} line {(where.get('start') or {}).get('line', '?')}"

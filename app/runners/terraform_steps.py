@@ -13,10 +13,10 @@ from typing import Any
 from python_terraform import IsFlagged, Terraform
 
 from app.runners.base import FailureCode
+from app.runners.terraform_outcome import VARIABLES_NAME
 from app.runners.workspace import Workspace, WorkspaceError
 
 PLAN_NAME = "millwright.tfplan"  # in the inputs of the run, not among its files
-VARIABLES_NAME = "variables.tfvars.json"
 RC_NAME = "terraform.rc"
 OVERRIDE_NAME = "millwright_override.tf"  # *_override.tf replaces the backend or cloud block of the files
 OPERATIONS = ("init", "plan", "apply", "destroy", "refresh")

@@ -21,7 +21,7 @@ from app.core.db_time import database_now
 from app.core.runtime import settings
 from app.core.table import new_uuid
 from app.core.tenancy import scoped
-from app.terraform import variable_values
+from app.terraform import variable_rules, variable_values
 from app.terraform.configuration.shapes import Configuration, FoundResource, FoundVariable
 from app.terraform.models import TerraformProject
 from app.terraform.models_configuration import (
@@ -195,7 +195,8 @@ class _Tables:
             _declare(row, one)
         if self.found.is_whole:
             for row in known.values():
-                if row.value is None and row.secret_value is None:
+                rules = variable_rules.rules_of(row)
+                if row.value is None and row.secret_value is None and not rules:
                     db.session.delete(row)
                 else:
                     _set(
@@ -205,7 +206,7 @@ class _Tables:
                         declared_sensitive=False,
                         type=None,
                         default_value=None,
-                        validation_rules=None,
+                        validation_rules=variable_rules.together([], rules),
                     )
 
 
@@ -217,7 +218,7 @@ def _declare(row: TerraformVariable, one: FoundVariable) -> None:
         declared_sensitive=one.sensitive,
         type=one.type,
         default_value=one.default,
-        validation_rules=one.validation_rules or None,
+        validation_rules=variable_rules.together(one.validation_rules, variable_rules.rules_of(row)),
         description=one.description or row.description,
     )
     if row.value is None and row.secret_value is None:

@@ -8,7 +8,9 @@ from sqlalchemy.orm import undefer
 from app.core.crypto import Keyring
 from app.core.db import db
 from app.core.runtime import settings
+from app.terraform import set_values
 from app.terraform.models_environment import TerraformEnvironment
+from app.terraform.models_variable_sets import Category
 
 
 def secret_context(row: TerraformEnvironment) -> str:
@@ -17,7 +19,10 @@ def secret_context(row: TerraformEnvironment) -> str:
 
 
 def environment_of_run(tenant_id: int, project_id: int) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the plain and the sensitive ones, name -> value, opened. Raises DecryptionError."""
+    """Return the plain and the sensitive ones, name -> value, opened: a project's own, and those of its sets.
+
+    Raises DecryptionError.
+    """
     keyring = Keyring(settings().master_key.get_secret_value())
     rows = db.session.scalars(
         select(TerraformEnvironment)
@@ -32,4 +37,6 @@ def environment_of_run(tenant_id: int, project_id: int) -> tuple[dict[str, str],
             secret[row.name] = keyring.decrypt(secret_context(row), row.secret_value or "")
         else:
             plain[row.name] = row.value or ""
+    for found, value in set_values.values_of_sets(tenant_id, project_id, Category.ENVIRONMENT, {*plain, *secret}):
+        (secret if found.variable.sensitive else plain)[found.variable.name] = str(value)
     return plain, secret

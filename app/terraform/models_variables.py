@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from app.core.column_types import JsonValue, ascii_binary
+from app.core.column_types import JsonValue, LongText, ascii_binary
 from app.core.db import Model
 from app.core.db_time import Timestamped
 from app.core.table import HasUuid, table_args, tenant_key
@@ -21,7 +21,8 @@ class TerraformVariable(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     ``value`` is JSON data; that of a sensitive variable is None, and ``secret_value`` holds it encrypted. Without
     either it has no value here. Only variables of the root module can have one. ``module_key`` is ``module_id``, 0 for
     the root: NULL would not be unique. ``is_required``: declared without a default; ``declared_sensitive``: by the
-    files. The default of a sensitive one is not kept.
+    files. The default of a sensitive one is not kept. ``validation_rules`` say whose they are: those of the files are
+    conditions for terraform, those of people are looked at here.
     """
 
     __tablename__ = "terraform_variables"
@@ -46,7 +47,7 @@ class TerraformVariable(TenantOwned, HasUuid, Versioned, Timestamped, Model):
     is_required: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     declared_sensitive: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     value: Mapped[Any | None] = mapped_column(JsonValue)
-    secret_value: Mapped[str | None] = mapped_column(Text, deferred=True)
+    secret_value: Mapped[str | None] = mapped_column(LongText, deferred=True)
     sensitive: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     has_secret: Mapped[bool] = column_property(secret_value.is_not(None))
 

@@ -14,7 +14,9 @@ from app.terraform.models_executions import ExecutionType, Review, TerraformExec
 from app.terraform.models_files import TerraformRevision
 from app.terraform.models_variables import TerraformVariable
 from app.terraform.queries_executions import ExecutionRow
+from app.terraform.schemas_variable_rules import TerraformVariableRules
 from app.terraform.service_executions import MAX_ADDRESS, MAX_ADDRESSES, ExecutionRequest
+from app.terraform.variable_rules import rules_of
 
 _ADDRESSES = validate.Length(max=MAX_ADDRESSES)
 NUMBER = validate.Range(1, 2**31 - 1)
@@ -214,6 +216,7 @@ class TerraformVariableFields(Strict):
     description = fields.String(allow_none=True, validate=validate.Length(max=1000))
     value = fields.Raw(metadata={"description": "Any JSON data.", "example": "eu-central-1"})
     sensitive = fields.Boolean(metadata={"description": "Stored encrypted, never shown, masked in logs."})
+    rules = fields.Nested(TerraformVariableRules, allow_none=True, metadata={"example": None})
 
 
 class TerraformVariableCreate(TerraformVariableFields):
@@ -242,7 +245,8 @@ class TerraformVariableOut(Schema):
     is_required = fields.Boolean(metadata={"description": "Whether it is declared without a default."})
     type = fields.String(allow_none=True)
     default_value = fields.Raw(allow_none=True)
-    validation_rules = fields.List(fields.Dict())
+    rules = fields.Dict(metadata={"description": "What people set: pattern, min, max, min_length, max_length, one_of."})
+    validation_rules = fields.List(fields.Dict(), metadata={"description": "Of the files, and of people."})
     updated_at = fields.String()
     version = fields.Integer()
 
@@ -325,6 +329,7 @@ def variable_data(variable: TerraformVariable) -> dict[str, Any]:
         "is_required": variable.is_required,
         "type": variable.type,
         "default_value": None if variable.sensitive else variable.default_value,
+        "rules": rules_of(variable),
         "validation_rules": variable.validation_rules or [],
         "updated_at": iso(variable.updated_at),
         "version": variable.version,

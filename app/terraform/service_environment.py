@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from sqlalchemy.exc import IntegrityError
 
 from app.audit import service as audit
@@ -15,16 +13,12 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.table import new_uuid
 from app.core.tenancy import scoped
-from app.runners.masking import MIN_SECRET_LENGTH
-from app.terraform import environment_values, queries
+from app.terraform import environment_rules, environment_values, queries
 from app.terraform.models import TerraformProject
 from app.terraform.models_environment import TerraformEnvironment
 from app.terraform.trail import project_resource
 
-MAX_VALUE, MAX_NAMES = 16_384, 100
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}\Z")
-# What terraform, the loader and the platform itself are led by is not a provider's; variables have a page of their own.
-_REFUSED = re.compile(r"(TF_|LD_|MILLWRIGHT_|PYTHON|CHECKPOINT_)|(PATH|HOME|TMPDIR|IFS|ENV|BASH_ENV|SHELL)\Z")
+MAX_NAMES = 100
 
 
 def set_environment(
@@ -84,14 +78,8 @@ def _find(actor: Actor, project: TerraformProject, name: str) -> TerraformEnviro
 
 
 def _check(name: str, value: str, description: str | None, *, sensitive: bool) -> None:
-    if not _NAME.match(name):
-        raise InvalidInput(name="Give the name of an environment variable, such as AWS_ACCESS_KEY_ID.")
-    if _REFUSED.match(name):
-        raise InvalidInput(name="This one leads terraform or the worker itself. Values of variables have a page.")
-    least = MIN_SECRET_LENGTH if sensitive else 1
-    if not least <= len(value) <= MAX_VALUE or "\0" in value:
-        why = ": a sensitive one is masked wherever it stands" if sensitive else ""
-        raise InvalidInput(value=f"Give {least} to {MAX_VALUE} characters{why}.")
+    environment_rules.check_name(name)
+    environment_rules.check_value(value, sensitive=sensitive)
     if description is not None and len(description) > 500:
         raise InvalidInput(description="At most 500 characters.")
 

@@ -23,7 +23,7 @@ from app.jobs.models import Job, Run
 from app.jobs.service import Submission
 from app.jobs.status import JOB_FINAL, LockMode
 from app.sources.git_address import check_branch
-from app.terraform import artifact_keys, plan_binding, queries, queries_executions, resource_status
+from app.terraform import artifact_keys, plan_binding, queries, queries_executions, resource_status, values_check
 from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.state_heads import check_workspace
@@ -54,12 +54,14 @@ class ExecutionRequest:
 def execute(actor: Actor, project_uuid: str, wanted: ExecutionRequest, *, source: str = "web") -> TerraformExecution:
     """Submit an init, plan or refresh of the files in force; a project from git is read before it runs.
 
-    Raises InvalidInput by field, NotFound, Conflict for a project that is out of use, has no files, or is protected
-    against the destroy that is asked for.
+    Raises InvalidInput by field, NotFound, Conflict for a project that is out of use, has no files, is protected
+    against the destroy that is asked for, or has values that cannot be planned with.
     """
     require(actor, Permission.TERRAFORM_PLAN)
     project = _project(actor, project_uuid)
     _check(project, wanted)
+    if wanted.execution_type is not ExecutionType.INIT:
+        values_check.check_values(actor, project)
     if project.source is ProjectSource.GIT:
         wanted = replace(wanted, branch=wanted.branch or project.git_branch)
         return _submit(actor, project, wanted, revision_id=None, source=source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, TypedDict
 
@@ -18,24 +17,24 @@ from app.core.runtime import settings
 from app.core.table import new_uuid
 from app.core.tenancy import scoped
 from app.core.versioning import check_version
-from app.terraform import queries, variable_values
+from app.terraform import queries, value_rules, values_check, variable_rules, variable_values
 from app.terraform.models import TerraformProject
 from app.terraform.models_variables import TerraformVariable
 from app.terraform.trail import project_resource
 
-MAX_VALUE_BYTES = 65_536
 MAX_VARIABLES = 1000  # of a project
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,199}\Z")  # terraform's identifiers, as far as they are ASCII
 _HIDDEN = "(sensitive value)"
 
 
 class VariableInput(TypedDict, total=False):
-    """What people set on a variable. ``value`` is JSON data."""
+    """What people set on a variable. ``value`` is JSON data, ``rules`` what each value has to keep."""
 
     name: str
     description: str | None
     value: Any
     sensitive: bool
+    rules: dict[str, Any] | None
 
 
 def add_variable(actor: Actor, project_uuid: str, given: VariableInput) -> TerraformVariable:
@@ -54,6 +53,7 @@ def add_variable(actor: Actor, project_uuid: str, given: VariableInput) -> Terra
     if declared is not None and not declared.is_set:
         declared.sensitive = bool(given.get("sensitive")) or declared.declared_sensitive
         declared.description = given.get("description") or declared.description
+        _set_rules(declared, given)
         _set_value(declared, given["value"])
         declared.version += 1
         db.session.flush()
@@ -70,6 +70,7 @@ def add_variable(actor: Actor, project_uuid: str, given: VariableInput) -> Terra
         sensitive=bool(given.get("sensitive")),
     )
     made.description = given.get("description") or None
+    _set_rules(made, given)
     _set_value(made, given["value"])
     try:
         with db.session.begin_nested():
@@ -102,6 +103,8 @@ def change_variable(
         raise InvalidInput(value="The stored value stays secret. Give the value that is to be shown from now on.")
     if "description" in given:
         found.description = given["description"] or None
+    rules_before = variable_rules.rules_of(found)
+    _set_rules(found, given)
     value = given.get("value", found.value)
     if "value" in given or sensitive != found.sensitive:
         found.sensitive = sensitive
@@ -109,7 +112,9 @@ def change_variable(
             _set_value(found, value)
     db.session.flush()
     db.session.refresh(found)
-    _record(actor, project, found, "update", {"value": [before, _shown(found)]})
+    rules = variable_rules.rules_of(found)
+    changed = {"rules": [rules_before, rules]} if rules != rules_before else {}
+    _record(actor, project, found, "update", {"value": [before, _shown(found)], **changed})
     return found
 
 
@@ -159,15 +164,19 @@ def _shown(variable: TerraformVariable) -> Any:
     return _HIDDEN if variable.sensitive else variable.value
 
 
+def _set_rules(variable: TerraformVariable, given: VariableInput) -> None:
+    if "rules" in given:
+        wanted = variable_rules.checked(given["rules"])
+        variable.validation_rules = variable_rules.together(variable_rules.declared_rules(variable), wanted)
+
+
 def _set_value(variable: TerraformVariable, value: Any) -> None:
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except (ValueError, RecursionError):
-        raise InvalidInput(value="This is no value that JSON can carry.") from None
-    if len(text.encode()) > MAX_VALUE_BYTES:
-        raise InvalidInput(value=f"A value may have {MAX_VALUE_BYTES // 1024} KiB.")
-    if value is None:
-        raise InvalidInput(value="A variable without a value is one that is not set: remove it instead.")
+    text = value_rules.as_json(value)
+    if misfit := values_check.misfit_of(variable, value, hides_keys=variable.sensitive):
+        said = f"{variable.name}{misfit}."
+        raise InvalidInput(value=f"{said} The files declare the type {' '.join((variable.type or '').split())[:200]}.")
+    if broken := variable_rules.broken_rule(variable_rules.rules_of(variable), value):
+        raise InvalidInput(value=f"{variable.name} {broken}.")
     if variable.sensitive:
         keyring = Keyring(settings().master_key.get_secret_value())
         variable.value, variable.secret_value = None, keyring.encrypt(variable_values.secret_context(variable), text)

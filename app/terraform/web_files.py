@@ -8,6 +8,7 @@ from typing import Any, cast
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.audit import service as audit
 from app.core.errors import AppError, Conflict, InvalidInput
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
@@ -18,12 +19,15 @@ from app.terraform import (
     queries,
     queries_files,
     queries_git,
+    queries_variable_sets,
     service_files,
     service_variables,
 )
 from app.terraform.models_files import TerraformRevision
+from app.terraform.schemas_variable_rules import rules_of_form
 from app.terraform.service_files import MAX_EDIT_BYTES
 from app.terraform.service_variables import VariableInput
+from app.terraform.variable_rules import declared_rules, rules_of
 
 blueprint = Blueprint("terraform_files", __name__, template_folder="templates")
 PROJECT = "/terraform/<uuid:terraform_uuid>"
@@ -186,6 +190,8 @@ def _given() -> VariableInput:
                 given["value"] = json.loads(text)
             except (ValueError, RecursionError) as error:
                 raise InvalidInput(value=f"This is not JSON: {error}.") from error
+    if "has_rules" in form:
+        given["rules"] = rules_of_form(form)
     return cast(VariableInput, given)
 
 
@@ -199,16 +205,18 @@ def variables(terraform_uuid: Any) -> ResponseReturnValue:
     error: AppError | None = None
     if request.method == "POST":
         try:
-            made = service_variables.add_variable(actor, project.uuid, _given())
+            with audit.savepoint():
+                made = service_variables.add_variable(actor, project.uuid, _given())
             flash(f"{made.name} has a value now.", "success")
             return redirect(url_for(".variables", terraform_uuid=project.uuid), 303)
         except (InvalidInput, Conflict) as refused:
             error = refused
+    values = queries_variable_sets.project_values(actor, project)
     page = render_template(
         "terraform/variables.html",
         project=project,
-        variables=queries.list_variables(actor, project),
-        environment=queries.list_environment(actor, project),
+        values=values,
+        free=queries_variable_sets.sets_to_attach(actor, values.sets),
         form=_kept_form() if error else {},
         errors=_errors(error),
     )
@@ -232,7 +240,8 @@ def variable_edit(terraform_uuid: Any, variable_uuid: Any) -> ResponseReturnValu
         typed = request.form.get("version", "")
         version = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None
         try:
-            service_variables.change_variable(actor, project.uuid, found.uuid, _given(), version=version)
+            with audit.savepoint():
+                service_variables.change_variable(actor, project.uuid, found.uuid, _given(), version=version)
             flash(f"{found.name} was saved.", "success")
             return redirect(url_for(".variables", terraform_uuid=project.uuid), 303)
         except (InvalidInput, Conflict) as refused:
@@ -242,6 +251,8 @@ def variable_edit(terraform_uuid: Any, variable_uuid: Any) -> ResponseReturnValu
         "terraform/variable_form.html",
         project=project,
         variable=found,
+        rules=rules_of(found),
+        declared=declared_rules(found),
         is_json=not isinstance(value, str) and value is not None,
         text=value if isinstance(value, str) else "" if value is None else json.dumps(value, indent=2),
         form=_kept_form() if error else {},
@@ -261,7 +272,7 @@ def variable_remove(terraform_uuid: Any, variable_uuid: Any) -> ResponseReturnVa
         return render_template(
             "confirm.html",
             title=f"Remove the value of {found.name}?",
-            message="The next plan takes the configuration's own default; without one it fails and says so.",
+            message="The next plan takes that of a set, or the configuration's own default; without one it is refused.",
             expected_name=None,
             action=url_for(".variable_remove", terraform_uuid=uuid, variable_uuid=found.uuid),
             hidden={},

@@ -29,6 +29,7 @@ from tests.browser import (  # all fill the last
     sample_terraform,
     sample_terraform_resources,
     sample_terraform_servers,
+    sample_terraform_sets,
     sample_tickets,
     samples,
 )
@@ -40,6 +41,7 @@ assert (
     and sample_terraform
     and sample_terraform_resources
     and sample_terraform_servers
+    and sample_terraform_sets
     and sample_tickets
     and sample_accounts
     and sample_audit

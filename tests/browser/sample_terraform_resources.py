@@ -46,7 +46,7 @@ def _resource(**changes: Any) -> dict[str, Any]:
     return {**found, "arguments": f'{{\n  "tags": "{XSS}"\n}}', "needs": needs, "needed_by": [], **changes}
 
 
-def _variable(name: str, value: Any, *, sensitive: bool = False, **changes: Any) -> Any:
+def variable(name: str, value: Any, *, sensitive: bool = False, **changes: Any) -> Any:
     found: dict[str, Any] = {
         "name": name,
         "uuid": UUID,
@@ -56,6 +56,7 @@ def _variable(name: str, value: Any, *, sensitive: bool = False, **changes: Any)
         "is_set": value is not None or sensitive,
         "is_declared": True,
         "is_required": False,
+        "declared_sensitive": False,
         "type": "list(object({ name = string }))",
         "default_value": None,
         "description": XSS,
@@ -66,13 +67,13 @@ def _variable(name: str, value: Any, *, sensitive: bool = False, **changes: Any)
 
 
 VARIABLES = [
-    _variable("region", "eu-central-1"),
-    _variable("sizes", [1, 2]),
-    _variable("token", None, sensitive=True),
-    _variable("password", None, sensitive=True, is_set=False, has_secret=False),
-    _variable("zones", None, is_required=True),
-    _variable("tags", None, default_value={"Name": XSS}),
-    _variable("old", 1, is_declared=False, type=None),
+    variable("region", "eu-central-1"),
+    variable("sizes", [1, 2]),
+    variable("token", None, sensitive=True),
+    variable("password", None, sensitive=True, is_set=False, has_secret=False),
+    variable("zones", None, is_required=True),
+    variable("tags", None, default_value={"Name": XSS}),
+    variable("old", 1, is_declared=False, type=None),
 ]
 
 
@@ -91,18 +92,15 @@ ENVIRONMENT = [
 page("terraform/environment-form", "terraform/environment_form.html")(
     lambda: {"project": PROJECT, "row": ENVIRONMENT[1], "form": {}, "errors": {"value": ["Give 4 characters."]}}
 )
-page("terraform/variables", "terraform/variables.html")(
-    lambda: {"project": PROJECT, "variables": VARIABLES, "environment": ENVIRONMENT, "form": {}, "errors": {}}
-)
-page("terraform/variables-empty", "terraform/variables.html")(
+page("terraform/variable-form", "terraform/variable_form.html")(
     lambda: {
         "project": PROJECT,
-        "variables": [],
-        "environment": [],
-        "form": {"name": XSS},
-        "errors": {"name": ["It has a value."]},
+        "variable": VARIABLES[2],
+        "rules": {"pattern": XSS, "min": 1, "one_of": ["a", XSS]},
+        "declared": [{"condition": "${length(var.token) > 3}", "error_message": XSS}],
+        "text": "",
+        "is_json": False,
+        "form": {},
+        "errors": {"rule_min": ["Give a number."], "rules": ["The least is more than the most."]},
     }
-)
-page("terraform/variable-form", "terraform/variable_form.html")(
-    lambda: {"project": PROJECT, "variable": VARIABLES[2], "text": "", "is_json": False, "form": {}, "errors": {}}
 )

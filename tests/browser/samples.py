@@ -37,6 +37,7 @@ ADMIN = OPERATOR | {
     "team:edit",
     "platform:admin",
     "terraform:edit",
+    "terraform_variable_set:edit",
     "terraform_state:read",
     "terraform_state:lock",
     "terraform_state:write",

@@ -61,6 +61,8 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "execution_uuid", lambda _owner, held: held.execution_uuid),
     ("/", "revision_uuid", lambda _owner, held: held.terraform_revision_uuid),
     ("/", "variable_uuid", lambda _owner, held: held.variable_uuid),
+    ("/", "set_uuid", lambda _owner, held: held.set_uuid),
+    ("/", "set_variable_uuid", lambda _owner, held: held.set_variable_uuid),
     ("/", "rule_uuid", lambda _owner, held: held.rule_uuid),
     ("/", "name", lambda _owner, _held: "AWS_REGION"),
     ("/", "file_path", lambda _owner, _held: "main.tf"),
@@ -98,6 +100,7 @@ FIELDS: dict[str, Callable[[Holdings], tuple[object, object]]] = {
     "owner_id": lambda held: (held.user_id, UNKNOWN_NUMBER),
     "origin_uuid": lambda held: (held.saved_uuid, UNKNOWN_UUID),
     "bootstrap_uuid": lambda held: (held.saved_uuid, UNKNOWN_UUID),
+    "set_ids": lambda held: ([held.set_uuid], [UNKNOWN_UUID]),
     "team_uuid": lambda held: (held.team_uuid, UNKNOWN_UUID),
 }
 

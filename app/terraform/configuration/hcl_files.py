@@ -15,7 +15,7 @@ from hcl2 import SerializationOptions
 from lark import Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from app.terraform.configuration.shapes import Problem
+from app.terraform.configuration.shapes import HIDDEN, Problem
 
 MAX_DEPTH = 60  # of values that are kept; MySQL's JSON goes 100 deep
 _OPTIONS = SerializationOptions(
@@ -24,7 +24,6 @@ _OPTIONS = SerializationOptions(
 SECRET = re.compile(
     r"(?:^|_)(?:password|passwd|passphrase|secret|token|api_?key|private_?key|access_?key|secret_?key)\Z"
 )
-HIDDEN = "(sensitive value)"
 _HEREDOC = re.compile(r"<<(-?)([a-zA-Z][\w.-]*)\r?\n(.*?)(?:\r?\n)?[ \t]*\2\s*\Z", re.DOTALL)
 _INTERPOLATION = re.compile(r"[$%]\{")
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+HIDDEN = "(sensitive value)"  # stands for a literal that is not kept
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
