@@ -15,6 +15,9 @@ from app.core.tenancy import system_scope
 from app.inventory.models import HostKey
 from app.playbooks.models import ProjectSync, SyncStatus
 from app.terraform.models_configuration import TerraformResource
+from app.terraform.models_infrastructure import InfrastructureResource, InfrastructureStatus
+from app.terraform.models_modules import TerraformModule
+from app.terraform.models_state import TerraformState
 from tests import factories
 from tests.factories import PersonMade
 
@@ -48,6 +51,9 @@ class Holdings:
     resource_uuid: str
     execution_uuid: str
     rule_uuid: str
+    module_uuid: str
+    infrastructure_uuid: str
+    price_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -79,6 +85,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     variable = send(f"{path}/variables", name="size", value=1)
     execution = send(f"{path}/executions")
     server_rule = send(f"{path}/server-rules", resource_type="aws_instance", hostname="{id}", ip_address="{id}")
+    price = send("/infrastructure/prices", type="aws_instance", price_per_hour=0.01)
     team = send("/teams", name=f"Team {number}")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown
@@ -109,6 +116,24 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         db.session.add(resource)
         db.session.flush()
         resource_uuid = resource.uuid
+        module = TerraformModule(
+            tenant_id=owner.tenant_id, project_id=terraform["number"], name="net", terraform_address="module.net"
+        )
+        state = TerraformState(tenant_id=owner.tenant_id, project_id=terraform["number"], workspace="default")
+        db.session.add_all([module, state])
+        db.session.flush()
+        instance = InfrastructureResource(
+            tenant_id=owner.tenant_id,
+            project_id=terraform["number"],
+            state_id=state.id,
+            type="terraform_data",
+            name="first",
+            address="terraform_data.first",
+            status=InfrastructureStatus.CREATED,
+        )
+        db.session.add(instance)
+        db.session.flush()
+        module_uuid, infrastructure_uuid = module.uuid, instance.uuid
     return Holdings(
         owner.id,
         server["id"],
@@ -132,4 +157,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         resource_uuid,
         execution["id"],
         server_rule["id"],
+        module_uuid,
+        infrastructure_uuid,
+        price["id"],
     )

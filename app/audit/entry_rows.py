@@ -18,6 +18,7 @@ PAGES = {
     "server_group": ("server_groups.group", "group_id", False),
     "team": ("accounts.team", "team_uuid", True),
     "playbook_project": ("playbooks.projects.project", "project_uuid", True),
+    "resource_price": ("prices.price", "price_uuid", True),
     "saved_launch": ("playbooks.saved_launch", "saved_uuid", True),
     "playbook": ("playbooks.playbook", "playbook_id", False),
     "launch": ("jobs.launch", "launch_uuid", True),

@@ -57,6 +57,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "hostname": "{id}",
         "ip_address": "{id}",
     },
+    "POST /api/v1/infrastructure/prices": {"type": "aws_instance", "price_per_hour": 0.01},
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/environment/<name>": {"value": "eu-central-1"},
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/files/<path:file_path>": {"content": "# nothing"},
     "POST /api/v1/teams/<uuid:team_uuid>/members": {"user_id": 2_000_000_000},
