@@ -15,6 +15,9 @@ from app.core.tenancy import system_scope
 from app.inventory.models import HostKey
 from app.playbooks.models import ProjectSync, SyncStatus
 from app.terraform.models_configuration import TerraformResource
+from app.terraform.models_infrastructure import InfrastructureResource, InfrastructureStatus
+from app.terraform.models_modules import TerraformModule
+from app.terraform.models_state import TerraformState
 from tests import factories
 from tests.factories import PersonMade
 
@@ -50,6 +53,9 @@ class Holdings:
     rule_uuid: str
     set_uuid: str
     set_variable_uuid: str
+    module_uuid: str
+    infrastructure_uuid: str
+    price_uuid: str
 
 
 def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
@@ -83,6 +89,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     server_rule = send(f"{path}/server-rules", resource_type="aws_instance", hostname="{id}", ip_address="{id}")
     variable_set = send("/terraform/variable-sets", name=f"Shared {number}")
     set_variable = send(f"/terraform/variable-sets/{variable_set['id']}/variables", name="region", value="eu")
+    price = send("/infrastructure/prices", type="aws_instance", price_per_hour=0.01)
     team = send("/teams", name=f"Team {number}")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown
@@ -113,6 +120,24 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         db.session.add(resource)
         db.session.flush()
         resource_uuid = resource.uuid
+        module = TerraformModule(
+            tenant_id=owner.tenant_id, project_id=terraform["number"], name="net", terraform_address="module.net"
+        )
+        state = TerraformState(tenant_id=owner.tenant_id, project_id=terraform["number"], workspace="default")
+        db.session.add_all([module, state])
+        db.session.flush()
+        instance = InfrastructureResource(
+            tenant_id=owner.tenant_id,
+            project_id=terraform["number"],
+            state_id=state.id,
+            type="terraform_data",
+            name="first",
+            address="terraform_data.first",
+            status=InfrastructureStatus.CREATED,
+        )
+        db.session.add(instance)
+        db.session.flush()
+        module_uuid, infrastructure_uuid = module.uuid, instance.uuid
     return Holdings(
         owner.id,
         server["id"],
@@ -138,4 +163,7 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         server_rule["id"],
         variable_set["id"],
         set_variable["id"],
+        module_uuid,
+        infrastructure_uuid,
+        price["id"],
     )

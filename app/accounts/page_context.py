@@ -34,7 +34,7 @@ ADMINISTRATION = (
 )
 
 # Pages that stand below another page in the navigation than their address says.
-BELOW = {"/server-groups": "inventory.servers", "/adhoc": "jobs.launches"}
+BELOW = {"/server-groups": "inventory.servers", "/adhoc": "jobs.launches", "/infrastructure": "terraform.index"}
 
 
 def may(permission: str) -> bool:

@@ -19,6 +19,7 @@ PAGES = {
     "team": ("accounts.team", "team_uuid", True),
     "playbook_project": ("playbooks.projects.project", "project_uuid", True),
     "terraform_variable_set": ("terraform_variable_sets.variable_set", "set_uuid", True),
+    "resource_price": ("prices.price", "price_uuid", True),
     "saved_launch": ("playbooks.saved_launch", "saved_uuid", True),
     "playbook": ("playbooks.playbook", "playbook_id", False),
     "launch": ("jobs.launch", "launch_uuid", True),

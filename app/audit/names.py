@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "terraform_project": Kind("terraform_projects", "name", "uuid"),
     "terraform_variable_set": Kind("terraform_variable_sets", "name", "uuid"),
     "terraform_state": Kind("terraform_states", "workspace", "uuid"),
+    "resource_price": Kind("resource_prices", "type", "uuid"),
     "saved_launch": Kind("saved_launches", "name", "uuid"),
     "launch": Kind("launches", "title", "uuid"),
     "ticket": Kind("tickets", "title", "ticket_id"),

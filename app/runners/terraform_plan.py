@@ -16,6 +16,9 @@ from typing import Any
 
 REDACTED = "(sensitive value)"
 MAX_CHANGES = 20_000  # of one plan that are listed; the numbers count all
+MAX_TAGS = 100  # names of tags of one resource
+ANY_TAG = "*"  # stands for tags that nobody knows before the apply
+_MADE = ("create", "update", "replace")
 
 
 def redact(value: Any, marks: Any) -> Any:
@@ -93,6 +96,8 @@ def summarize(plan: Mapping[str, Any]) -> dict[str, Any]:
 
     Keys: add, change, destroy, import (numbers; a replacement adds and destroys, as terraform counts), drift, outputs
     (numbers), ``changes``: list of {address, type, name, module, kind, previous}, no-ops left out, at most MAX_CHANGES.
+    A change that leaves a resource behind which can have tags also says ``tags`` (their names) and whether they are
+    ``labels``; ``tags_checked`` is set when that holds for all changes.
     """
     counts = {"add": 0, "change": 0, "destroy": 0, "import": 0}
     listed: list[dict[str, Any]] = []
@@ -115,7 +120,33 @@ def summarize(plan: Mapping[str, Any]) -> dict[str, Any]:
                     "module": item.get("module_address", ""),
                     "kind": kind,
                     "previous": moved,
+                    **(_tag_names(change) if kind in _MADE else {}),
                 }
             )
     outputs = [found for found in (plan.get("output_changes") or {}).values() if kind_of(found["actions"]) != "no-op"]
-    return {**counts, "drift": len(plan.get("resource_drift") or ()), "outputs": len(outputs), "changes": listed}
+    numbers = {**counts, "drift": len(plan.get("resource_drift") or ()), "outputs": len(outputs)}
+    return {**numbers, "changes": listed, "tags_checked": len(listed) < MAX_CHANGES}
+
+
+def _tag_names(change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the names of the tags, or labels, that a resource will have; nothing when its type has none.
+
+    Tags that the provider adds (``tags_all``, ``effective_labels``) count, and so does what is not known before.
+    """
+    after, unknown, hidden = (
+        found if isinstance(found := change.get(name), dict) else {}
+        for name in ("after", "after_unknown", "after_sensitive")
+    )
+    for own, all_of_them in (("tags", "tags_all"), ("labels", "effective_labels")):
+        if own not in after and own not in unknown:
+            continue
+        names: set[str] = set()
+        for attribute in (own, all_of_them):
+            value, later = after.get(attribute), unknown.get(attribute)
+            if later is True or hidden.get(attribute) is True:
+                names.add(ANY_TAG)
+                continue
+            for known in (value, later):
+                names |= {str(name) for name in known} if isinstance(known, dict) else set()
+        return {"tags": sorted(names)[:MAX_TAGS], "labels": own == "labels"}
+    return {}

@@ -20,7 +20,7 @@ from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
 from app.core.tenancy import system_scope, tenant_scope
 from app.sources import revision_files
-from app.terraform import configuration_tables, queries
+from app.terraform import configuration_tables, infrastructure_sync, queries
 from app.terraform.configuration.bounded import read_bounded
 from app.terraform.configuration.shapes import Problem
 from app.terraform.doorbells import READ
@@ -65,6 +65,7 @@ def _read(tenant_id: int, revision_id: int) -> bool:
             if not _take(tenant_id, revision_id, problems):
                 return False
             configuration_tables.apply(Actor.system(tenant_id), project, found)
+            infrastructure_sync.follow_project(tenant_id, project.id)
     except DataError:
         log.exception("terraform.configuration_not_kept", extra={"revision_id": revision_id})
         with tenant_scope(tenant_id), unit_of_work():

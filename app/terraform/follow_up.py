@@ -25,7 +25,14 @@ from app.jobs import artifacts
 from app.jobs.models import Job
 from app.jobs.status import JOB_FINAL, JobStatus
 from app.sources.store import sha256_hex
-from app.terraform import plan_binding, queries_executions, resource_status, salvage, service_executions
+from app.terraform import (
+    infrastructure_sync,
+    plan_binding,
+    queries_executions,
+    resource_status,
+    salvage,
+    service_executions,
+)
 from app.terraform.models import ApplyPolicy, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.server_sync import sync_servers
@@ -72,6 +79,8 @@ def _follow(tenant_id: int, execution_id: int) -> bool:
         if execution.plan_id is not None:
             _follow_apply(system, execution, job)
         _beside(execution, lambda: resource_status.bring_back(system, execution, failed))
+    if execution.execution_type in CHANGE_STATES:
+        _beside(execution, lambda: _become_infrastructure(system, execution, job))
     if execution.execution_type in CHANGE_STATES and job.started_at is not None:
         _beside(execution, lambda: _become_servers(execution))
     return True
@@ -84,6 +93,16 @@ def _beside(execution: TerraformExecution, work: Callable[[], None]) -> None:
             work()
     except Exception:
         log.exception("terraform.follow_up_failed", extra={"execution_id": execution.id})
+
+
+def _become_infrastructure(system: Actor, execution: TerraformExecution, job: Job) -> None:
+    plan = None if execution.plan_id is None else queries_executions.execution_by_id(system, execution.plan_id)
+    infrastructure_sync.follow_execution(
+        system,
+        execution,
+        has_begun=job.started_at is not None,
+        is_whole=job.status is JobStatus.SUCCESS and plan is not None and not plan.targets,
+    )
 
 
 def _become_servers(execution: TerraformExecution) -> None:

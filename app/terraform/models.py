@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Computed, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import Computed, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.column_types import ascii_binary, enum_column
+from app.core.column_types import JsonValue, ascii_binary, enum_column
 from app.core.db import Model
 from app.core.db_time import Timestamped
 from app.core.table import table_args
@@ -37,13 +38,22 @@ class ProjectSource(StrEnum):
     GIT = "git"
 
 
+class TagPolicy(StrEnum):
+    """What happens with a plan whose resources lack tags that the project requires."""
+
+    OFF = "off"
+    WARN = "warn"  # its review says so
+    ENFORCE = "enforce"  # it cannot be applied
+
+
 class TerraformProject(GitSource, Versioned, Timestamped, Model):
     """A configuration with its workspaces. ``user_id`` owns it; others act by role.
 
     A project from git is read at the begin of each execution; ``git_branch`` is the one that is read unless another is
     asked for, ``git_commit_hash`` its newest commit that was read.
     ``revision_id`` are the files in force, ``working_directory`` the folder in them that holds the configuration
-    (empty: all of it). ``terraform_version`` is the version of ``program`` that executions need.
+    (empty: all of it). ``terraform_version`` is the version of ``program`` that executions need. ``required_tags``
+    (None: the ones of ``tag_policy``) are names; ``metadata`` is how the graph shows the project.
     """
 
     __tablename__ = "terraform_projects"
@@ -88,3 +98,12 @@ class TerraformProject(GitSource, Versioned, Timestamped, Model):
     is_destroy_protected: Mapped[bool] = mapped_column(nullable=False, default=False, server_default="0")
     timeout_seconds: Mapped[int | None] = mapped_column()
     revision_id: Mapped[int | None] = mapped_column()  # no foreign key: revisions point here
+    required_tags: Mapped[list[str] | None] = mapped_column(JsonValue)
+    tag_policy: Mapped[TagPolicy] = mapped_column(
+        # The table was there before: SQLite gets no CHECK afterwards.
+        Enum(TagPolicy, name="tag_policy", values_callable=lambda members: [member.value for member in members]),
+        nullable=False,
+        default=TagPolicy.WARN,
+        server_default=TagPolicy.WARN.value,
+    )
+    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata", JsonValue)

@@ -31,13 +31,15 @@ class StateSource(StrEnum):
 class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
     """The state of one workspace of a project: what its newest version says. Serial and lineage are terraform's.
 
-    ``state_file_hash`` is the SHA-256 of the newest version.
+    ``state_file_hash`` is the SHA-256 of the newest version. ``infrastructure_version`` is the version that the rows
+    of its instances are of, ``infrastructure_at`` when they were written: none while a newer one waits for that.
     """
 
     __tablename__ = "terraform_states"
     __table_args__ = table_args(
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "project_id", "workspace"),
+        Index(None, "infrastructure_at", "id"),
         tenant_key("project_id", "terraform_projects", ondelete="CASCADE"),
     )
 
@@ -52,6 +54,8 @@ class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
     state_file_id: Mapped[int | None] = mapped_column()  # the newest; no foreign key: versions point here
     state_version: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")  # of the newest one
     last_updated: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    infrastructure_version: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
+    infrastructure_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class TerraformStateFile(TenantOwned, HasUuid, Created, Model):

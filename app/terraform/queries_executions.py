@@ -47,6 +47,12 @@ def execution_by_id(actor: Actor, execution_id: int) -> TerraformExecution | Non
     return db.session.scalar(scoped(actor, TerraformExecution).where(TerraformExecution.id == execution_id))
 
 
+def find_execution(actor: Actor, uuid: str | None) -> TerraformExecution | None:
+    """Return an execution by its UUID, None for none and for one that is gone."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    return db.session.scalar(scoped(actor, TerraformExecution).where(TerraformExecution.uuid == (uuid or "")))
+
+
 def get_row(actor: Actor, uuid: str) -> ExecutionRow:
     """Return an execution with its job; raises NotFound."""
     execution = get_execution(actor, uuid)
@@ -165,8 +171,14 @@ def has_part(actor: Actor, execution: TerraformExecution, name: str) -> bool:
 
 def changes_of(actor: Actor, execution: TerraformExecution) -> list[Mapping[str, Any]]:
     """Return what a plan changes, by address (``terraform_plan.summarize``)."""
+    return list(summary_of(actor, execution).get("changes", ()))
+
+
+def summary_of(actor: Actor, execution: TerraformExecution) -> Mapping[str, Any]:
+    """Return what ``terraform_plan.summarize`` said of a plan; empty when there is nothing (any more)."""
     data = plan_part(actor, execution, "summary")
-    return [] if data is None else list(json.loads(data).get("changes", ()))
+    found: Mapping[str, Any] = {} if data is None else json.loads(data)
+    return found
 
 
 def waiting_plan(actor: Actor, project: TerraformProject, workspace: str) -> TerraformExecution | None:

@@ -13,10 +13,11 @@ from app.sources.git_address import MAX_URL
 from app.sources.git_fields import MAX_SECRET, offered_keys
 from app.sources.models import CredentialKind
 from app.terraform import queries
-from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TerraformProject
+from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TagPolicy, TerraformProject
 from app.terraform.models_git import GitBranch
 from app.terraform.models_state import TerraformStateFile
 from app.terraform.state_document import Difference
+from app.terraform.tag_policy import DEFAULT_TAGS
 
 NUMBER = validate.Range(1, 2**31 - 1)
 
@@ -39,6 +40,15 @@ class TerraformProjectFields(Strict):
     )
     is_destroy_protected = fields.Boolean(metadata={"description": "Nothing may be destroyed or replaced."})
     timeout_seconds = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 10_000_000))
+    required_tags = fields.List(
+        fields.String(validate=validate.Length(1, 128)),
+        allow_none=True,
+        validate=validate.Length(max=20),
+        metadata={"description": "Tags that every resource has; null: Environment and Project.", "example": ["Owner"]},
+    )
+    tag_policy = fields.Enum(
+        TagPolicy, by_value=True, metadata={"description": "What missing tags do: nothing, a warning, or a refusal."}
+    )
     source = fields.Enum(
         ProjectSource, by_value=True, metadata={"description": "files: uploads and the editor; git: read at each run."}
     )
@@ -150,6 +160,9 @@ class TerraformProjectOut(Schema):
     apply_policy = fields.String()
     is_destroy_protected = fields.Boolean()
     timeout_seconds = fields.Integer(allow_none=True)
+    required_tags = fields.List(fields.String())
+    tag_policy = fields.String()
+    metadata = fields.Dict(metadata={"description": "How the graph shows it."})
     source = fields.String()
     git_repository_url = fields.String(allow_none=True)
     git_branch = fields.String()
@@ -248,6 +261,9 @@ def project_data(project: TerraformProject) -> dict[str, Any]:
         "apply_policy": project.apply_policy.value,
         "is_destroy_protected": project.is_destroy_protected,
         "timeout_seconds": project.timeout_seconds,
+        "required_tags": list(DEFAULT_TAGS if project.required_tags is None else project.required_tags),
+        "tag_policy": project.tag_policy.value,
+        "metadata": project.metadata_ or {},
         "source": project.source.value,
         "git_repository_url": project.git_repository_url,
         "git_branch": project.git_branch,

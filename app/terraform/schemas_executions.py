@@ -120,6 +120,9 @@ class TerraformChangeOut(Schema):
     name = fields.String()
     module = fields.String()
     previous = fields.String(allow_none=True)
+    missing_tags = fields.List(
+        fields.String(), metadata={"description": "Tags that the project requires, and it will not have."}
+    )
 
 
 class TerraformPlanOut(Schema):
@@ -127,6 +130,8 @@ class TerraformPlanOut(Schema):
 
     output = fields.String(allow_none=True, metadata={"description": "As terraform prints it, masked."})
     changes = fields.List(fields.Nested(TerraformChangeOut))
+    required_tags = fields.List(fields.String(), metadata={"description": "By the project's policy of today."})
+    tag_policy = fields.String()
     void_because = fields.String(allow_none=True, metadata={"description": "Why it cannot be applied any more."})
 
 

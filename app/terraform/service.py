@@ -15,8 +15,8 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.versioning import check_version
 from app.sources.paths import is_storable
-from app.terraform import binaries, branches, doorbells, git_source, queries
-from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TerraformProject
+from app.terraform import binaries, branches, doorbells, git_source, queries, tag_policy
+from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TagPolicy, TerraformProject
 from app.terraform.trail import project_resource
 
 FIELDS = (
@@ -28,6 +28,8 @@ FIELDS = (
     "apply_policy",
     "is_destroy_protected",
     "timeout_seconds",
+    "required_tags",
+    "tag_policy",
 )
 _VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,4}(-[0-9A-Za-z.]{1,8})?\Z")
 
@@ -43,6 +45,8 @@ class ProjectInput(TypedDict, total=False):
     apply_policy: ApplyPolicy
     is_destroy_protected: bool
     timeout_seconds: int | None
+    required_tags: list[str] | None
+    tag_policy: TagPolicy
     source: ProjectSource
     git_repository_url: str | None
     git_branch: str
@@ -137,6 +141,8 @@ def _checked(given: ProjectInput) -> dict[str, Any]:
         if len(folder) > 255 or not is_storable(folder):
             raise InvalidInput(working_directory="Give the path of a folder inside the project, such as live/network.")
         wanted["working_directory"] = folder
+    if wanted.get("required_tags") is not None:
+        wanted["required_tags"] = tag_policy.checked_names(wanted["required_tags"])
     longest = settings().job_timeout_limit_seconds
     seconds = wanted.get("timeout_seconds")
     if seconds is not None and not 5 <= seconds <= longest:

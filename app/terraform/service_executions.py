@@ -23,7 +23,16 @@ from app.jobs.models import Job, Run
 from app.jobs.service import Submission
 from app.jobs.status import JOB_FINAL, LockMode
 from app.sources.git_address import check_branch
-from app.terraform import artifact_keys, plan_binding, queries, queries_executions, resource_status, values_check
+from app.terraform import (
+    artifact_keys,
+    infrastructure_status,
+    plan_binding,
+    queries,
+    queries_executions,
+    resource_status,
+    tag_policy,
+    values_check,
+)
 from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.state_heads import check_workspace
@@ -73,7 +82,8 @@ def execute(actor: Actor, project_uuid: str, wanted: ExecutionRequest, *, source
 def apply_plan(actor: Actor, plan_uuid: str, *, note: str | None = None, source: str = "web") -> TerraformExecution:
     """Submit the apply (or destroy) of exactly this saved plan; it can be asked for once.
 
-    Raises Conflict saying which of plan, files, state or settings moved since, and for what destroy protection forbids.
+    Raises Conflict saying which of plan, files, state or settings moved since, and for what destroy protection forbids
+    or tags are missing on.
     """
     require(actor, Permission.TERRAFORM_APPLY)
     plan = queries_executions.get_execution(actor, plan_uuid)
@@ -81,6 +91,7 @@ def apply_plan(actor: Actor, plan_uuid: str, *, note: str | None = None, source:
     if not project.is_active:
         raise Conflict("This project is out of use. Take it back into use first.", error="inactive")
     plan_binding.check_plan(actor, project, plan)
+    tag_policy.check(actor, project, plan)
     moved = transition(
         TerraformExecution.review,
         plan_binding.REVIEW_TRANSITIONS,
@@ -250,4 +261,5 @@ def _submit(
     db.session.refresh(made)
     changes = [] if plan is None else queries_executions.changes_of(actor, plan)
     resource_status.set_out(made, [(str(one["address"]), str(one["kind"])) for one in changes])
+    infrastructure_status.set_out(actor, project, made, changes)
     return made

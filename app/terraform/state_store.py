@@ -18,7 +18,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.permissions import Permission, require
 from app.core.table import new_uuid
 from app.core.tenancy import scoped
-from app.terraform import plan_binding, state_bytes
+from app.terraform import infrastructure_sync, plan_binding, state_bytes
 from app.terraform.models_state import StateSource, TerraformState, TerraformStateFile
 from app.terraform.state_document import Difference, StateDocument, compare, outputs, parse_state
 from app.terraform.state_heads import active_project, check_workspace, find_head, made_head
@@ -174,6 +174,7 @@ def _keep(
     head.state_file_id, head.serial, head.lineage = file.id, file.serial, file.lineage
     head.resources_count, head.terraform_version = file.resources_count, file.terraform_version
     head.state_file_hash, head.last_updated = file.sha256, database_now()
+    infrastructure_sync.follow_soon(head)
     db.session.flush()
     plan_binding.void_plans(head.tenant_id, head.project_id, plan_binding.STATE_MOVED, workspace=head.workspace)
     audit.record(
@@ -233,6 +234,7 @@ def forget_state(actor: Actor, project_uuid: str, workspace: str, *, lock_id: st
         )
     head.state_file_id = head.serial = head.lineage = head.state_file_hash = None
     head.last_updated = database_now()
+    infrastructure_sync.follow_soon(head)
     audit.record(
         actor, "terraform_state:forget", state_resource(head), action="DELETE", details={"workspace": head.workspace}
     )

@@ -15,11 +15,12 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.sources.git_fields import offered_keys
 from app.sources.models import CredentialKind
-from app.terraform import binaries, queries, queries_executions, service
+from app.terraform import binaries, queries, queries_executions, queries_infrastructure, service
 from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import Review
 from app.terraform.models_state import DEFAULT_WORKSPACE
 from app.terraform.schemas import TerraformProjectEdit, TerraformProjectQuery
+from app.terraform.schemas_infrastructure import money
 from app.terraform.service import ProjectInput
 
 blueprint = Blueprint("terraform", __name__, template_folder="templates")
@@ -71,6 +72,8 @@ def project(terraform_uuid: Any) -> str:
         waiting=queries_executions.list_executions(actor, project=found, review=Review.WAITING, page_size=5).items,
         versions=binaries.installed_versions(actor)[found.program],
         offered=offered_keys(found),
+        costs=queries_infrastructure.costs(actor, found),
+        money=money,
         backend_address=f"{settings().public_url.rstrip('/')}{path}",
     )
 
@@ -117,7 +120,13 @@ def _read_form() -> tuple[ProjectInput, int | None]:
         "is_destroy_protected": "is_destroy_protected" in form,
         "timeout_seconds": _number(form.get("timeout_seconds", "").strip()),
     }
-    given |= {name: form[name].strip() for name in ("program", "apply_policy", "working_directory") if name in form}
+    if "required_tags" in form:
+        given["required_tags"] = [name.strip() for name in form["required_tags"].split(",") if name.strip()]
+    given |= {
+        name: form[name].strip()
+        for name in ("program", "apply_policy", "working_directory", "tag_policy")
+        if name in form
+    }
     given |= _read_source()
     if form.get("terraform_version", "").strip():
         given["terraform_version"] = form["terraform_version"].strip()

@@ -8,12 +8,13 @@ from typing import Any
 from flask import Blueprint, render_template, request
 
 from app.core.flask_app import current_actor
-from app.terraform import queries, queries_configuration
+from app.terraform import queries, queries_configuration, queries_infrastructure
 from app.terraform.queries_configuration import ROOT
 from app.terraform.schemas_configuration import provider_name
 
 blueprint = Blueprint("terraform_configuration", __name__, template_folder="templates")
 PROJECT = "/terraform/<uuid:terraform_uuid>"
+MOST_INSTANCES = 50  # of one resource on its page; the list of instances has all
 
 
 @blueprint.get(f"{PROJECT}/resources")
@@ -36,6 +37,7 @@ def resources(terraform_uuid: Any) -> str:
             module=asked.get("module") or None,
             page=int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 4 and int(number) else 1,
         ),
+        outputs=queries_configuration.list_outputs(actor, project, module=ROOT, page_size=100).items,
         modules={row.id: row.terraform_address for row in modules},
         types=[(name, name) for name in queries_configuration.resource_types(actor, project)],
         places=[(ROOT, "the root module"), *((row.terraform_address, row.terraform_address) for row in modules)],
@@ -57,4 +59,5 @@ def resource(terraform_uuid: Any, resource_uuid: Any) -> str:
         arguments=json.dumps(found.configuration or {}, indent=2, ensure_ascii=False),
         needs=queries_configuration.needs_of(actor, found),
         needed_by=queries_configuration.needed_by(actor, found),
+        instances=queries_infrastructure.instances_of(actor, found, MOST_INSTANCES),
     )

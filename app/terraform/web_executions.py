@@ -21,6 +21,7 @@ from app.terraform import (
     queries_git,
     salvage,
     service_executions,
+    tag_policy,
 )
 from app.terraform.models_executions import ExecutionType, Review
 from app.terraform.schemas_executions import TerraformExecutionQuery
@@ -116,6 +117,7 @@ def execution(execution_uuid: Any) -> str:
     project = queries_executions.project_of(actor, found)
     base = url_for("jobs.job", job_id=job.job_id)
     changes = queries_executions.changes_of(actor, found) if found.execution_type is ExecutionType.PLAN else []
+    tagged = tag_policy.with_missing(project, changes)
     waits = found.review is Review.WAITING
     plan_id = found.plan_id
     return render_template(
@@ -126,7 +128,8 @@ def execution(execution_uuid: Any) -> str:
         revision=queries_files.revision_of(actor, found.revision_id),
         plan=None if plan_id is None else queries_executions.execution_by_id(actor, plan_id),
         applied_by=queries_executions.applies_of(actor, found),
-        changes=changes[:MOST_SHOWN],
+        changes=tagged[:MOST_SHOWN],
+        untagged=sum(bool(one["missing_tags"]) for one in tagged),
         changes_left_out=max(0, len(changes) - MOST_SHOWN),
         plan_output=queries_executions.plan_output(actor, found),
         void_because=plan_binding.moved_since(actor, project, found) if waits else None,

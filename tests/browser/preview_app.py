@@ -23,6 +23,7 @@ from tests.browser import (  # all fill the last
     sample_audit,
     sample_content,
     sample_groups,
+    sample_infrastructure,
     sample_jobs,
     sample_saved,
     sample_servers,
@@ -42,6 +43,7 @@ assert (
     and sample_terraform_resources
     and sample_terraform_servers
     and sample_terraform_sets
+    and sample_infrastructure
     and sample_tickets
     and sample_accounts
     and sample_audit

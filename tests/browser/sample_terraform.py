@@ -6,10 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.jobs.status import JobStatus
-from app.terraform.models import ApplyPolicy, Binary, ProjectSource
+from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TagPolicy
 from app.terraform.models_executions import ExecutionType, Review
 from app.terraform.models_files import RevisionSource
 from app.terraform.models_state import StateSource
+from app.terraform.queries_infrastructure import Cost
+from app.terraform.schemas_infrastructure import money
 from app.terraform.state_document import ChangeKind, Difference
 from tests.browser.sample_jobs import job_page
 from tests.browser.sample_pages import listing, row
@@ -31,6 +33,8 @@ PROJECT = row(
     apply_policy=ApplyPolicy.MANUAL,
     is_destroy_protected=True,
     timeout_seconds=None,
+    required_tags=None,
+    tag_policy=TagPolicy.ENFORCE,
     revision_id=7,
     source=ProjectSource.FILES,
     git_repository_url=None,
@@ -154,10 +158,16 @@ def _execution_page(status: str = "success", **changes: Any) -> dict[str, Any]:
         "plan": None,
         "applied_by": None,
         "changes": [
-            {"address": f"aws_instance.web[{n}]", "kind": kind, "previous": "aws_instance.old" if n == 1 else None}
+            {
+                "address": f"aws_instance.web[{n}]",
+                "kind": kind,
+                "previous": "aws_instance.old" if n == 1 else None,
+                "missing_tags": ["Environment", XSS] if n < 2 else [],
+            }
             for n, kind in enumerate(("create", "update", "delete", "replace", "no-op"))
         ],
         "changes_left_out": 7,
+        "untagged": 2,
         "plan_output": PLAN_TEXT,
         "void_because": None,
         "lock": None,
@@ -235,6 +245,8 @@ def _project(**changes: Any) -> dict[str, Any]:
         "waiting": EXECUTIONS[:1],
         "versions": ["1.11.4"],
         "offered": [],
+        "costs": [Cost("EUR", 0.4, 2)],
+        "money": money,
         "backend_address": f"https://millwright.example.org/api/v1/terraform/state/{UUID}/default",
     }
     return {**found, **changes}

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.terraform.models_configuration import ResourceStatus
+from app.terraform.models_infrastructure import InfrastructureStatus
 from tests.browser.sample_pages import listing, row
 from tests.browser.sample_terraform import PROJECT, REVISIONS, UUID
 from tests.browser.samples import NOW, XSS, page
@@ -21,6 +22,7 @@ RESOURCES = [
         line=line,
         status=ResourceStatus.CREATED,
         missing_since=NOW if line == 3 else None,
+        metadata_={"labels": ["edge", XSS]} if line == 3 else None,
     )
     for address, line in (
         ("aws_instance.web", 12),
@@ -31,10 +33,25 @@ RESOURCES = [
 ]
 
 
+INSTANCES = [
+    SimpleNamespace(
+        resource=row(uuid=UUID, address=f'aws_instance.web["{XSS}"]', cloud_id="i-0abc", status=status),
+        workspace="default",
+        cloud=SimpleNamespace(status="running") if status is InfrastructureStatus.CREATED else None,
+    )
+    for status in InfrastructureStatus
+]
+
+
 def _resources(**changes: Any) -> dict[str, Any]:
     found = {"project": PROJECT, "revision": REVISIONS[0], "page": listing(RESOURCES, 4)}
     found |= {"modules": {1: "module.network"}, "types": [("aws_instance", "aws_instance")]}
+    found |= {"outputs": [_output("address", "192.0.2.1"), _output("zones", ["a", XSS]), _output("key", None, True)]}
     return {**found, "places": [("root", "the root module"), ("module.network", "module.network")], **changes}
+
+
+def _output(name: str, value: Any, sensitive: bool = False) -> Any:
+    return row(name=name, value=value, sensitive=sensitive, description=XSS, missing_since=None if value else NOW)
 
 
 def _resource(**changes: Any) -> dict[str, Any]:
@@ -43,7 +60,14 @@ def _resource(**changes: Any) -> dict[str, Any]:
         for one, kind in zip(RESOURCES, ("implicit", "data", "explicit"), strict=False)
     ]
     found = {"project": PROJECT, "resource": RESOURCES[2], "module": "module.network", "provider": "aws.west"}
-    return {**found, "arguments": f'{{\n  "tags": "{XSS}"\n}}', "needs": needs, "needed_by": [], **changes}
+    return {
+        **found,
+        "arguments": f'{{\n  "tags": "{XSS}"\n}}',
+        "needs": needs,
+        "needed_by": [],
+        "instances": INSTANCES,
+        **changes,
+    }
 
 
 def variable(name: str, value: Any, *, sensitive: bool = False, **changes: Any) -> Any:
@@ -83,7 +107,7 @@ page("terraform/resources-empty", "terraform/resources.html")(
 )
 page("terraform/resource", "terraform/resource.html")(_resource)
 page("terraform/resource-alone", "terraform/resource.html")(
-    lambda: _resource(resource=RESOURCES[1], module=None, provider=None, needs=[], arguments="{}")
+    lambda: _resource(resource=RESOURCES[1], module=None, provider=None, needs=[], instances=[], arguments="{}")
 )
 ENVIRONMENT = [
     row(name="AWS_REGION", value="eu-central-1", sensitive=False, description=XSS, updated_at=NOW),
