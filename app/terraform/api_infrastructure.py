@@ -32,7 +32,7 @@ class _NoQuery(Strict):
 
 
 @blueprint.route("/infrastructure/resources", methods=["GET"])
-@documented(blueprint, 404)
+@documented(blueprint)
 @blueprint.arguments(InfrastructureQuery, location="query", unknown=RAISE)
 @blueprint.response(200, InfrastructureOut(many=True), headers=PAGED)
 def list_infrastructure(args: dict[str, Any]) -> Any:

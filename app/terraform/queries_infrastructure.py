@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import NotFound
-from app.core.pagination import Page, paginate
+from app.core.pagination import COUNT_CAP, Page, paginate
 from app.core.permissions import Permission, require
 from app.core.searching import begins
 from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
+from app.core.words_in_use import words_in_use
 from app.inventory.models import Server
 from app.terraform.models import TerraformProject
 from app.terraform.models_configuration import TerraformResource
@@ -29,6 +32,7 @@ from app.terraform.models_servers import TerraformServer
 from app.terraform.models_state import TerraformState
 
 I = InfrastructureResource  # noqa: E741 - the columns of every statement here
+MOST_WORDS = 60  # types or regions that a filter offers; the address takes any
 SORT = SortKeys("-created", {"created": I.id, "address": I.address, "name": I.name})
 PRICE_SORT = SortKeys("type", {"type": ResourcePrice.type, "created": ResourcePrice.id})
 
@@ -106,12 +110,23 @@ def list_infrastructure(
             tags = tags.where(InfrastructureTag.value == value)
         statement = statement.where(I.id.in_(tags.with_only_columns(InfrastructureTag.resource_id)))
     if wanted.text is not None:
-        found = [begins(I.name, wanted.text), I.cloud_id == wanted.text]
-        if wanted.text.isascii():
-            found.append(begins(I.address, wanted.text))
-        statement = statement.where(or_(*found))
+        statement = statement.where(_fits(actor, wanted.text.strip()))
     rows = paginate(statement, I.id, page=page, page_size=page_size, after=after, sort=SORT.pick(sort))
     return rows.with_items(_standing(actor, rows.items))
+
+
+def _fits(actor: Actor, text: str) -> ColumnElement[bool]:
+    """Say whether address or name begins with ``text``, or the id is it."""
+    name, own, address = begins(I.name, text), I.cloud_id == text, begins(I.address, text)
+    if not text.isascii():  # addresses are kept in ASCII, and MySQL refuses to compare others with them
+        return or_(name, own)
+    few = scoped(actor, I).with_only_columns(I.id).limit(COUNT_CAP + 1).subquery()
+    if (db.session.scalar(select(func.count()).select_from(few)) or 0) <= COUNT_CAP:
+        return or_(name, own, address)
+    # One of them: for an OR MySQL reads every row after all.
+    if "_" in text or ("." in text and not text.startswith("arn:")):
+        return address
+    return own if ":" in text or any(sign.isdigit() for sign in text) else name
 
 
 def _standing(actor: Actor, rows: Sequence[InfrastructureResource]) -> list[Standing]:
@@ -181,19 +196,23 @@ def instances_of(actor: Actor, declared: TerraformResource, limit: int = 100) ->
     return _standing(actor, rows)
 
 
-def types(actor: Actor, project: TerraformProject | None = None, limit: int = 300) -> Sequence[str]:
-    """Return the types that there are, for a filter."""
+def types(actor: Actor, project: TerraformProject | None = None) -> Sequence[str]:
+    """Return the types that there are, for a filter; at most MOST_WORDS."""
     require(actor, Permission.TERRAFORM_VIEW)
-    statement = scoped(actor, I).with_only_columns(I.type).distinct().order_by(I.type).limit(limit)
-    return db.session.scalars(statement if project is None else statement.where(I.project_id == project.id)).all()
+    return _words(actor, project, I.type)
 
 
-def regions(actor: Actor, project: TerraformProject | None = None, limit: int = 300) -> Sequence[str]:
-    """Return the regions that there are, for a filter."""
+def regions(actor: Actor, project: TerraformProject | None = None) -> Sequence[str]:
+    """Return the regions that there are, for a filter; at most MOST_WORDS."""
     require(actor, Permission.TERRAFORM_VIEW)
-    statement = scoped(actor, I).where(I.region.is_not(None)).with_only_columns(I.region).distinct().order_by(I.region)
-    found = statement if project is None else statement.where(I.project_id == project.id)
-    return [one for one in db.session.scalars(found.limit(limit)) if one is not None]
+    return _words(actor, project, I.region)
+
+
+def _words(actor: Actor, project: TerraformProject | None, column: InstrumentedAttribute[Any]) -> Sequence[str]:
+    if project is None:
+        return words_in_use(column, I.tenant_id == actor.tenant_id, limit=MOST_WORDS)
+    found = scoped(actor, I).where(I.project_id == project.id, column.is_not(None))
+    return db.session.scalars(found.with_only_columns(column).distinct().order_by(column).limit(MOST_WORDS)).all()
 
 
 def costs(actor: Actor, project: TerraformProject) -> Sequence[Cost]:

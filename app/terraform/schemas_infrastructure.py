@@ -9,6 +9,7 @@ from marshmallow import fields, validate
 
 from app.core.actor import Actor
 from app.core.clock import iso
+from app.core.errors import InvalidInput, NotFound
 from app.core.schemas import Schema, Strict
 from app.core.sort_field import sort_field
 from app.terraform import queries, regions
@@ -145,10 +146,15 @@ class PriceOut(Schema):
 
 
 def to_filter(actor: Actor, query: dict[str, Any]) -> InfrastructureFilter:
-    """Return what a query means; raises NotFound for a project that is not there."""
-    project = query.get("project")
+    """Return what a query means; raises InvalidInput for a project that is not there."""
+    project = None
+    if query.get("project") is not None:
+        try:
+            project = queries.get_project(actor, str(query["project"]))
+        except NotFound:
+            raise InvalidInput(project="There is no such Terraform project.") from None
     return InfrastructureFilter(
-        project=None if project is None else queries.get_project(actor, str(project)),
+        project=project,
         workspace=query.get("workspace"),
         type=query.get("type"),
         region=query.get("region"),

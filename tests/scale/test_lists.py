@@ -21,7 +21,7 @@ from tests.scale.rows_read import Read, rows_read
 ROWS = 40_000
 # A count reads the cap up to three times (the rows, what they are probed in, the derived table), the page its rows.
 MOST = 3 * COUNT_CAP + 400
-TABLES = ("servers", "playbooks", "launches", "jobs", "tickets", "audit_logs")
+TABLES = ("servers", "playbooks", "launches", "jobs", "tickets", "audit_logs", "infrastructure_resources")
 PAGES = (
     "/",
     "/servers",
@@ -30,6 +30,8 @@ PAGES = (
     "/jobs",
     "/tickets",
     "/saved-launches",
+    "/infrastructure",
+    "/infrastructure?tag=Name",
     "/audit",
     "/users",
     "/keys",

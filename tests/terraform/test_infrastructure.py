@@ -211,7 +211,7 @@ def test_the_list_is_filtered_sorted_and_paged(backend: Backend) -> None:
     assert addresses(q="i-2") == [base] and addresses(q="web") == [web] and len(addresses(q="aws_ebs")) == 5
     assert addresses(status="destroyed") == [] and len(addresses(project=backend.project)) == 7
     listed(backend, 422, sort="tags")
-    listed(backend, 404, project="00000000-0000-4000-8000-000000000000")
+    listed(backend, 422, project="00000000-0000-4000-8000-000000000000")
     seen: list[str] = []
     after: dict[str, int] = {}
     while True:
