@@ -106,7 +106,9 @@ def test_a_plan_whose_bytes_were_changed_is_not_applied(workshop: Workshop) -> N
     plan = workshop.plan()
     with system_scope("test"), unit_of_work():
         row = db.session.scalars(select(RunArtifact).where(RunArtifact.name == "plan")).one()
-        db.session.execute(update(RunArtifact).where(RunArtifact.id == row.id).values(data=row.data[:-1] + b"x"))
+        db.session.execute(
+            update(RunArtifact).where(RunArtifact.id == row.id).values(data=row.data[:-1] + bytes([row.data[-1] ^ 1]))
+        )
     failed = workshop.apply(plan)
     assert (failed["status"], failed["failure_code"]) == ("failed", "hash_mismatch"), failed
     (state,) = workshop.of_project("GET", "/workspaces")
