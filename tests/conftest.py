@@ -20,4 +20,6 @@ pytest_plugins = [
     "tests.support.redis",
     "tests.support.stack",
     "tests.support.statements",
+    "tests.support.terraform_mirror",
+    "tests.support.cloud",
 ]

@@ -11,6 +11,8 @@ variables                  {name: JSON value}
 secret_variables           {name: JSON value}; masked wherever they are printed
 environment                {name: text} for providers, e.g. AWS_REGION
 provider_environment       {name: text} for providers, e.g. AWS_ACCESS_KEY_ID; masked likewise
+provider_overrides         [{"name", "alias", "arguments"}] of instances of providers; no secrets, plans have them
+aws_profiles               {profile: {"access_key", "secret_key", "token"}}; masked, in a file of the run's inputs
 plan                       base64 of the sealed plan that is applied
 artifact_key               base64 of the key that plan and salvaged state are sealed with
 targets, replaces          lists of resource addresses
@@ -55,6 +57,7 @@ from app.runners.masking import MIN_SECRET_LENGTH
 from app.runners.recorder import Recorder
 from app.runners.sealed import SealError, unseal
 from app.runners.terraform_outcome import VARIABLES_NAME, TerraformOutcome
+from app.runners.terraform_providers import environment_of, secrets_of, write_providers
 from app.runners.terraform_steps import (
     OVERRIDE_NAME,
     PLAN_NAME,
@@ -95,6 +98,7 @@ def write_inputs(spec: RunSpec, workspace: Workspace) -> None:
         override = folder / OVERRIDE_NAME
         override.unlink(missing_ok=True)
         override.write_text(_BACKEND, encoding="ascii")
+    write_providers(given, folder, workspace)
     if given.get("plan"):
         workspace.write_input(PLAN_NAME, _opened_plan(given))
 
@@ -123,6 +127,7 @@ def extra_secrets(parameters: Mapping[str, Any], workspace: Workspace) -> list[s
     found = [str((parameters.get("backend") or {}).get("password") or "")]
     found += [str(text) for text in (parameters.get("provider_environment") or {}).values()]
     found += _texts(parameters.get("secret_variables") or {})
+    found += secrets_of(parameters)
     return found
 
 
@@ -149,7 +154,10 @@ def _environment(job: EngineJob) -> dict[str, str]:
     around = {**(job.parameters.get("environment") or {}), **(job.parameters.get("provider_environment") or {})}
     made = {
         **{str(name): str(text) for name, text in around.items()},
+        **environment_of(job.parameters, job.workspace),
         **job.environment,
+        # Where providers listen. TMPDIR may be too long for a socket, and a provider that cannot listen just ends.
+        "PLUGIN_UNIX_SOCKET_DIR": str(job.workspace.sockets),
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
         "TF_CLI_CONFIG_FILE": str(job.workspace.inputs / RC_NAME),

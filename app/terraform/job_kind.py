@@ -24,6 +24,7 @@ from app.terraform import (
     binaries,
     environment_values,
     git_reading,
+    provider_values,
     queries_executions,
     service_executions,
     variable_values,
@@ -70,8 +71,10 @@ class TerraformKind(JobKind):
                 f"This worker has no {request.engine}. Install it, name it in MILLWRIGHT_TERRAFORM_BINARIES and "
                 "restart the worker, or choose another version on the project's page."
             )
+        files = _files(execution)
         try:
             parameters = {**_operation(execution), **_inputs(actor, request, project, execution)}
+            _add_providers(parameters, request, project, execution, files)
         except DecryptionError as error:
             raise _stop(f"A secret of this project can no longer be opened: {error}. Enter it again.") from error
         spec = RunSpec(
@@ -80,7 +83,7 @@ class TerraformKind(JobKind):
             engine="terraform",
             timeout_seconds=request.timeout_seconds,
             parameters={"binary": str(path), **parameters},
-            files=_files(execution),
+            files=files,
             environment={name: os.environ[name] for name in settings().environment_allow if name in os.environ},
         )
         return PreparedRun(spec, {HOST: request.targets[0].job_id})
@@ -140,6 +143,24 @@ def _inputs(
     elif settings().terraform_plugin_cache:
         found["plugin_cache"] = str(settings().data_dir / "terraform-plugins")
     return found
+
+
+def _add_providers(
+    parameters: dict[str, Any],
+    request: RunRequest,
+    project: TerraformProject,
+    execution: TerraformExecution,
+    files: tuple[RunFile, ...],
+) -> None:
+    contents = {file.path: file.data for file in files}
+    try:
+        found = provider_values.providers_of_run(
+            request.tenant_id, project.id, contents, execution.working_directory or ""
+        )
+    except provider_values.UnknownProviders as error:
+        raise _stop(f"{error} Nothing was run. Correct the file, or remove the settings of this provider.") from error
+    parameters["provider_environment"] |= found.pop("provider_environment", {})
+    parameters |= found
 
 
 def _saved_plan(tenant_id: int, plan: TerraformExecution) -> str:

@@ -12,7 +12,7 @@ from alembic import op
 import portable
 
 revision = "0031"
-down_revision = "0029"
+down_revision = "0030"
 
 
 def upgrade() -> None:

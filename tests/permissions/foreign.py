@@ -68,6 +68,7 @@ MAKERS: tuple[tuple[str, str, Maker], ...] = (
     ("/", "set_variable_uuid", lambda _owner, held: held.set_variable_uuid),
     ("/", "rule_uuid", lambda _owner, held: held.rule_uuid),
     ("/", "name", lambda _owner, _held: "AWS_REGION"),
+    ("/", "instance", lambda _owner, _held: "aws.west"),
     ("/", "file_path", lambda _owner, _held: "main.tf"),
     ("/", "workspace", lambda _owner, _held: UNKNOWN_UUID),
     ("/", "version", lambda _owner, _held: 1),

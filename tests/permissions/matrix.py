@@ -62,6 +62,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/variable-sets": {"set_ids": []},
     "POST /api/v1/infrastructure/prices": {"type": "aws_instance", "price_per_hour": 0.01},
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/environment/<name>": {"value": "eu-central-1"},
+    "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/provider-settings/<instance>": {"region": "eu-central-1"},
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/files/<path:file_path>": {"content": "# nothing"},
     "POST /api/v1/teams/<uuid:team_uuid>/members": {"user_id": 2_000_000_000},
     "POST /api/v1/tenants": {"name": "One", "admin_username": "one-admin", "admin_email": "one@example.org"},

@@ -176,10 +176,11 @@ class SshHosts:
         (folder / "ssh_keys").mkdir(mode=0o700)
         self.key_path = make_key(folder / "ssh_keys" / "id_ed25519")
 
-    def new(self, name: str) -> SshHost:
-        """A running host on the next address."""
-        address = f"127.0.0.{self._next}"
-        self._next += 1
+    def new(self, name: str, address: str | None = None) -> SshHost:
+        """A running host on the next address, or on this one (of 127/8)."""
+        if address is None:
+            address = f"127.0.0.{self._next}"
+            self._next += 1
         host = self.host_type(name, address, self.folder / name, self.key_path)
         self.made.append(host)
         host.start()
