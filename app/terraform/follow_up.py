@@ -25,7 +25,14 @@ from app.jobs import artifacts
 from app.jobs.models import Job
 from app.jobs.status import JOB_FINAL, JobStatus
 from app.sources.store import sha256_hex
-from app.terraform import plan_binding, queries_executions, resource_status, salvage, service_executions
+from app.terraform import (
+    elsewhere_reading,
+    plan_binding,
+    queries_executions,
+    resource_status,
+    salvage,
+    service_executions,
+)
 from app.terraform.models import ApplyPolicy, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.server_sync import sync_servers
@@ -69,6 +76,7 @@ def _follow(tenant_id: int, execution_id: int) -> bool:
         _beside(execution, lambda: resource_status.bring_back(system, execution, failed))
         _follow_plan(system, execution, job)
     else:
+        _beside(execution, lambda: elsewhere_reading.take_up(system, execution, job))
         if execution.plan_id is not None:
             _follow_apply(system, execution, job)
         _beside(execution, lambda: resource_status.bring_back(system, execution, failed))

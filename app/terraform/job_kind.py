@@ -22,6 +22,7 @@ from app.sources.store import manifest_hash, sha256_hex
 from app.terraform import (
     artifact_keys,
     binaries,
+    elsewhere_reading,
     environment_values,
     git_reading,
     queries_executions,
@@ -71,7 +72,11 @@ class TerraformKind(JobKind):
                 "restart the worker, or choose another version on the project's page."
             )
         try:
-            parameters = {**_operation(execution), **_inputs(actor, request, project, execution)}
+            elsewhere = elsewhere_reading.what_to_read(actor, project, execution)
+            inputs = _inputs(actor, request, project, execution) if elsewhere is None else _reading(execution, project)
+            parameters = {**_operation(execution), **inputs}
+            if elsewhere is not None:
+                parameters |= {"operation": "read", "working_directory": "", "elsewhere": elsewhere}
         except DecryptionError as error:
             raise _stop(f"A secret of this project can no longer be opened: {error}. Enter it again.") from error
         spec = RunSpec(
@@ -80,7 +85,7 @@ class TerraformKind(JobKind):
             engine="terraform",
             timeout_seconds=request.timeout_seconds,
             parameters={"binary": str(path), **parameters},
-            files=_files(execution),
+            files=_files(execution) if elsewhere is None else (),
             environment={name: os.environ[name] for name in settings().environment_allow if name in os.environ},
         )
         return PreparedRun(spec, {HOST: request.targets[0].job_id})
@@ -140,6 +145,17 @@ def _inputs(
     elif settings().terraform_plugin_cache:
         found["plugin_cache"] = str(settings().data_dir / "terraform-plugins")
     return found
+
+
+def _reading(execution: TerraformExecution, project: TerraformProject) -> dict[str, Any]:
+    """Return what the reading of a state elsewhere needs: what providers sign in with, and a key to seal it with."""
+    around, secret_around = environment_values.environment_of_run(execution.tenant_id, project.id)
+    key = artifact_keys.key_of(execution) or b""
+    return {
+        "environment": around,
+        "provider_environment": secret_around,
+        "artifact_key": base64.b64encode(key).decode("ascii"),
+    }
 
 
 def _saved_plan(tenant_id: int, plan: TerraformExecution) -> str:
