@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     )
     terraform_mirror: str | None = Field(None, description="Folder with provider packages that workers install from.")
     terraform_plugin_cache: bool = Field(True, description="Keep installed providers in the worker's data folder.")
+    terraform_local_state_roots: list[str] = Field([], description="JSON list of folders whose local states are read.")
     internal_url: str | None = Field(None, description="How workers reach the platform; public_url when not given.")
     engines: dict[str, str] = Field(
         default_factory=dict,

@@ -1,4 +1,4 @@
-"""``flask ops backup``, ``restore`` and ``upgrade``."""
+"""``flask ops backup``, ``restore``, ``upgrade`` and ``rewrap``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from app.jobs import segment_care
 from app.jobs.log_state import log_state
 from app.operations.backup import back_up
 from app.operations.errors import OperationStopped
+from app.operations.rekey import rewrap
 from app.operations.restore import restore
 from app.operations.sealed_file import read_key
 from app.operations.upgrade import upgrade
@@ -39,7 +40,7 @@ KEY_FILE = click.option(
 
 def register(app: Flask) -> None:
     """Add the commands to ``flask ops``."""
-    for command in (backup_command, restore_command, upgrade_command):
+    for command in (backup_command, restore_command, upgrade_command, rewrap_command):
         ops.add_command(command)
 
 
@@ -130,6 +131,28 @@ def _verify_all() -> int:
         broken += not result.is_intact
         click.echo(f"audit log of tenant {tenant_id}: {'intact' if result.is_intact else 'BROKEN'}. {result.message}")
     return broken
+
+
+@click.command("rewrap")
+def rewrap_command() -> None:
+    """Write every encrypted value anew under the first master key; the platform may go on working."""
+
+    def act() -> None:
+        done = lost = 0
+        for found in rewrap():
+            done, lost = done + found.done, lost + found.lost
+            if found.done or found.lost:
+                name = f"{found.column.table}.{found.column.column}"
+                click.echo(f"{name}: {found.done:,} rewritten" + (f", {found.lost:,} unreadable" * bool(found.lost)))
+        _note("platform:rewrap", {"rewritten": done, "unreadable": lost})
+        if lost:
+            raise OperationStopped(
+                f"{lost:,} values cannot be opened with any key of MILLWRIGHT_MASTER_KEY. Add the key that they were "
+                "written with as a further line and run this again; or enter those secrets anew."
+            )
+        click.echo("Everything is under the first master key. The others are needed for older backups only.")
+
+    _done(act)
 
 
 @click.command("upgrade")

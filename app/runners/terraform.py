@@ -4,9 +4,10 @@
 
 =========================  ============================================================================
 binary                     absolute path of terraform or tofu on the worker
-operation                  init, plan, apply (of ``plan``), destroy (so too), refresh
+operation                  init, plan, apply (of ``plan``), destroy (so too), refresh, read (of ``elsewhere``)
 working_directory          folder inside the project that holds the configuration
 backend                    {"address", "username", "password", "retry_max"} of the state (HTTP backend)
+elsewhere                  what is read: see ``terraform_elsewhere``
 variables                  {name: JSON value}
 secret_variables           {name: JSON value}; masked wherever they are printed
 environment                {name: text} for providers, e.g. AWS_REGION
@@ -27,8 +28,8 @@ max_log_bytes, min_free_bytes, limits   as for ansible
 =========================  ============================================================================
 
 Artifacts: ``summary`` (JSON, ``terraform_plan.summarize``), ``plan_text``, ``plan_json`` (redacted), ``graph`` (DOT);
-sealed under ``artifact_key``: ``plan`` (the plan file) and ``state`` (``errored.tfstate``, what terraform could not
-hand to its backend).
+sealed under ``artifact_key``: ``plan`` (the plan file), ``state`` (``errored.tfstate``, what terraform could not
+hand to its backend) and ``state_elsewhere`` (what was read).
 
 terraform gets one signal, SIGTERM from the supervisor, which it takes as its first interrupt: it stops after what is
 under way, hands its state over and gives the lock back (``internal/command/meta.go``; a second one would end it at
@@ -51,6 +52,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.runners import terraform_elsewhere
 from app.runners.base import FailureCode, RunSpec
 from app.runners.engines import EngineJob, Outcome
 from app.runners.masking import MIN_SECRET_LENGTH
@@ -94,6 +96,9 @@ def write_inputs(spec: RunSpec, workspace: Workspace) -> None:
     variables = {**(given.get("variables") or {}), **(given.get("secret_variables") or {})}
     workspace.write_input(VARIABLES_NAME, json.dumps(variables))
     workspace.write_input(RC_NAME, _rc(given))
+    if given.get("elsewhere"):
+        terraform_elsewhere.write(given, workspace)
+        (folder / OVERRIDE_NAME).write_text(terraform_elsewhere.declaration(given), encoding="ascii")
     if given.get("backend"):
         override = folder / OVERRIDE_NAME
         override.unlink(missing_ok=True)
@@ -128,6 +133,7 @@ def extra_secrets(parameters: Mapping[str, Any], workspace: Workspace) -> list[s
     found += [str(text) for text in (parameters.get("provider_environment") or {}).values()]
     found += _texts(parameters.get("secret_variables") or {})
     found += secrets_of(parameters)
+    found += [str(text) for text in (parameters.get("elsewhere") or {}).get("secrets") or ()]
     return found
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from app.runners import terraform_elsewhere
 from app.runners.base import FailureCode, HostResult, RunResult, StopReason, TaskStatus
 from app.runners.outcome import STOP_CODES, STOP_MESSAGES
 from app.runners.recorder import Recorder
@@ -25,6 +26,7 @@ HOST = "terraform"  # the one job of the run
 _LEVELS = {"error": "ERROR", "warn": "WARNING", "debug": "DEBUG", "trace": "DEBUG"}
 _CHATTER = {"version", "planned_change", "refresh_start", "refresh_complete"}
 _LEAVES_ALONE = {"read", "noop", "open", "renew", "close"}
+LAST_WORDS, MORE_WORDS = 7, 31  # lines before the last one; a backend that cannot be reached says more
 SALVAGED = (
     "terraform could not hand its last state to the platform. It was salvaged from the worker and is stored as soon as "
     "it fits; look at the project's state before you apply again."
@@ -50,6 +52,8 @@ class TerraformOutcome:
         self._last_words: list[str] = []
         self._finished = False
         self._salvaged = False
+        self._elsewhere: Mapping[str, Any] = parameters.get("elsewhere") or {}
+        self._refused = False  # what was read cannot be used
         self.engine_version = ""
 
     # --- events
@@ -72,7 +76,8 @@ class TerraformOutcome:
     def hear(self, text: str, level: str) -> None:
         """Remember what was printed outside of the stream: why terraform could not start, or crashed."""
         if text.strip():
-            self._last_words = [*self._last_words[-7:], self._recorder.clean(text, 1000)]
+            most = MORE_WORDS if self._elsewhere else LAST_WORDS
+            self._last_words = [*self._last_words[-most:], self._recorder.clean(text, 1000)]
 
     def _begin_step(self, name: str, capture: str) -> None:
         self._step_name, self._capturing, self._began = name, capture, time.monotonic()
@@ -81,7 +86,7 @@ class TerraformOutcome:
         self._recorder.task(self._seq, self._operation, f"terraform {name}", name, "", "task")
 
     def _end_step(self, event: Mapping[str, Any]) -> None:
-        code, good = int(event["rc"]), bool(event["ok"])
+        code, good = int(event["rc"]), bool(event["ok"]) and not self._refused
         for address, (seq, began) in self._resources.items():  # it was stopped or died in the middle of them
             self._result(seq, TaskStatus.FAILED, began)
             self._failures.append((address, "Nobody knows how it ended: terraform ended before."))
@@ -94,7 +99,11 @@ class TerraformOutcome:
 
     def _how(self, code: int) -> str:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return f"terraform {self._step_name} {how}. {' '.join(self._last_words)}".strip()
+        words = " ".join(self._last_words)
+        means = ""
+        if self._elsewhere:
+            means, words = terraform_elsewhere.meaning(words), terraform_elsewhere.error_of(words)
+        return f"{means}terraform {self._step_name} {how}. {words}".strip()
 
     def _result(self, seq: int, status: TaskStatus, began: float) -> None:
         self._counts[status.value] = self._counts.get(status.value, 0) + 1
@@ -171,8 +180,19 @@ class TerraformOutcome:
             self._recorder.artifact("summary", json.dumps(summarize(plan)).encode())
             kept = json.dumps(redact_plan(plan, self._secret_names))
             self._recorder.artifact("plan_json", self._recorder.mask(kept).encode())
+        elif name == terraform_elsewhere.ARTIFACT:
+            self._read_state(data)
         else:
             self._recorder.artifact(name, self._recorder.mask(data.decode("utf-8", "replace")).encode())
+
+    def _read_state(self, data: bytes) -> None:
+        problem = terraform_elsewhere.problem_of(data, self._elsewhere)
+        if problem is None:
+            self._recorder.artifact(terraform_elsewhere.ARTIFACT, seal(self._key, terraform_elsewhere.ARTIFACT, data))
+            return
+        self._refused = True
+        self._text(problem, "ERROR")
+        self._failures.append((f"terraform {self._step_name}", problem))
 
     def _file(self, name: str, data: bytes) -> None:
         if not self._key:

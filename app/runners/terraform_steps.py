@@ -12,6 +12,7 @@ from typing import Any
 
 from python_terraform import IsFlagged, Terraform
 
+from app.runners import terraform_elsewhere
 from app.runners.base import FailureCode
 from app.runners.terraform_outcome import VARIABLES_NAME
 from app.runners.workspace import Workspace, WorkspaceError
@@ -19,7 +20,7 @@ from app.runners.workspace import Workspace, WorkspaceError
 PLAN_NAME = "millwright.tfplan"  # in the inputs of the run, not among its files
 RC_NAME = "terraform.rc"
 OVERRIDE_NAME = "millwright_override.tf"  # *_override.tf replaces the backend or cloud block of the files
-OPERATIONS = ("init", "plan", "apply", "destroy", "refresh")
+OPERATIONS = ("init", "plan", "apply", "destroy", "refresh", "read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ def steps(parameters: Mapping[str, Any], workspace: Workspace) -> list[Step]:
     if operation not in OPERATIONS:
         raise WorkspaceError(FailureCode.ENGINE_ERROR, f"terraform has no operation {operation!r} here.")
     make = _Maker(parameters, workspace)
+    if operation == "read":
+        return [make.init_elsewhere(), make.pull()]
     first = [make.init()]
     if operation == "init":
         return first
@@ -85,6 +88,13 @@ class _Maker:
 
     def init(self) -> Step:
         return Step("init", self._command("init", input=False, no_color=IsFlagged))
+
+    def init_elsewhere(self) -> Step:
+        told = f"-backend-config={self._inputs / terraform_elsewhere.CONFIG_NAME}"
+        return Step("init", self._command("init", told, input=False, no_color=IsFlagged))
+
+    def pull(self) -> Step:
+        return Step("state pull", self._command("state pull", no_color=IsFlagged), terraform_elsewhere.ARTIFACT)
 
     def plan(self) -> Step:
         options = {**self._changing(), **self._variables(), "out": str(self._inputs / PLAN_NAME)}

@@ -8,6 +8,7 @@ from app.core.db import db
 from app.sources.git_tree import Commit
 from app.terraform import plan_binding
 from app.terraform.models import ProjectSource, TerraformProject
+from app.terraform.models_executions import TerraformExecution
 from app.terraform.models_files import TerraformRevision
 from app.terraform.models_git import GitBranch
 
@@ -17,6 +18,17 @@ def find_branch(project: TerraformProject, name: str) -> GitBranch | None:
     return db.session.scalar(
         select(GitBranch).where(
             GitBranch.tenant_id == project.tenant_id, GitBranch.project_id == project.id, GitBranch.name == name
+        )
+    )
+
+
+def branch_of_run(tenant_id: int, run_uuid: str | None) -> int | None:
+    """Return the number of the branch that a run's execution was of; None without a branch."""
+    if run_uuid is None:
+        return None
+    return db.session.scalar(
+        select(TerraformExecution.branch_id).where(
+            TerraformExecution.tenant_id == tenant_id, TerraformExecution.run_uuid == run_uuid
         )
     )
 

@@ -26,6 +26,7 @@ from app.jobs.models import Job
 from app.jobs.status import JOB_FINAL, JobStatus
 from app.sources.store import sha256_hex
 from app.terraform import (
+    elsewhere_reading,
     infrastructure_sync,
     plan_binding,
     queries_executions,
@@ -76,6 +77,7 @@ def _follow(tenant_id: int, execution_id: int) -> bool:
         _beside(execution, lambda: resource_status.bring_back(system, execution, failed))
         _follow_plan(system, execution, job)
     else:
+        _beside(execution, lambda: elsewhere_reading.take_up(system, execution, job))
         if execution.plan_id is not None:
             _follow_apply(system, execution, job)
         _beside(execution, lambda: resource_status.bring_back(system, execution, failed))

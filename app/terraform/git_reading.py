@@ -158,7 +158,7 @@ def _store(task: _Task, remote: Remote) -> None:
     )
     project.git_offered_keys = None
     execution = queries_executions.get_execution(actor, task.execution_uuid)
-    execution.revision_id = revision.id
+    execution.revision_id, execution.branch_id = revision.id, branch.id
     launch.inputs = {key: value for key, value in launch.inputs.items() if key != PREPARE}
 
 

@@ -22,6 +22,7 @@ from app.sources.store import manifest_hash, sha256_hex
 from app.terraform import (
     artifact_keys,
     binaries,
+    elsewhere_reading,
     environment_values,
     git_reading,
     provider_values,
@@ -71,10 +72,16 @@ class TerraformKind(JobKind):
                 f"This worker has no {request.engine}. Install it, name it in MILLWRIGHT_TERRAFORM_BINARIES and "
                 "restart the worker, or choose another version on the project's page."
             )
-        files = _files(execution)
         try:
-            parameters = {**_operation(execution), **_inputs(actor, request, project, execution)}
-            _add_providers(parameters, request, project, execution, files)
+            elsewhere = elsewhere_reading.what_to_read(actor, project, execution)
+            if elsewhere is None:
+                files = _files(execution)
+                parameters = {**_operation(execution), **_inputs(actor, request, project, execution)}
+                _add_providers(parameters, request, project, execution, files)
+            else:
+                files = ()
+                parameters = {**_operation(execution), **_reading(execution, project)}
+                parameters |= {"operation": "read", "working_directory": "", "elsewhere": elsewhere}
         except DecryptionError as error:
             raise _stop(f"A secret of this project can no longer be opened: {error}. Enter it again.") from error
         spec = RunSpec(
@@ -161,6 +168,17 @@ def _add_providers(
         raise _stop(f"{error} Nothing was run. Correct the file, or remove the settings of this provider.") from error
     parameters["provider_environment"] |= found.pop("provider_environment", {})
     parameters |= found
+
+
+def _reading(execution: TerraformExecution, project: TerraformProject) -> dict[str, Any]:
+    """Return what the reading of a state elsewhere needs: what providers sign in with, and a key to seal it with."""
+    around, secret_around = environment_values.environment_of_run(execution.tenant_id, project.id)
+    key = artifact_keys.key_of(execution) or b""
+    return {
+        "environment": around,
+        "provider_environment": secret_around,
+        "artifact_key": base64.b64encode(key).decode("ascii"),
+    }
 
 
 def _saved_plan(tenant_id: int, plan: TerraformExecution) -> str:

@@ -39,7 +39,8 @@ class Review(StrEnum):
 class TerraformExecution(TenantOwned, HasUuid, Created, Model):
     """One execution. Status, times, error and log are those of its job.
 
-    Of a project from git it has a ``branch``, and no ``revision_id`` before that was read. An apply has its plan's.
+    Of a project from git it has a ``branch`` (``branch_id`` is its row, once it was read), and no ``revision_id``
+    before that was read. An apply has its plan's. The reading of a state that lives elsewhere has neither.
     ``plan_id`` is the plan that an apply or destroy carries out. A plan's ``plan_hash`` is the SHA-256 of the sealed
     plan, ``base_serial`` and ``base_lineage`` are of the state that it was made from (None: there was none), and
     ``artifact_key`` is the key it is sealed with, encrypted; it goes when nobody can apply it any more.
@@ -68,6 +69,7 @@ class TerraformExecution(TenantOwned, HasUuid, Created, Model):
     run_uuid: Mapped[str] = mapped_column(ascii_binary(36), nullable=False)
     revision_id: Mapped[int | None] = mapped_column()
     branch: Mapped[str | None] = mapped_column(ascii_binary(200))
+    branch_id: Mapped[int | None] = mapped_column(ForeignKey("git_branches.id", ondelete="SET NULL"))
     plan_id: Mapped[int | None] = mapped_column()
     workspace: Mapped[str] = mapped_column(ascii_binary(90), nullable=False)
     working_directory: Mapped[str] = mapped_column(String(255), nullable=False, default="", server_default="")

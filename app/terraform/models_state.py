@@ -18,6 +18,14 @@ from app.core.tenancy import TenantOwned
 DEFAULT_WORKSPACE = "default"
 
 
+class StateBackend(StrEnum):
+    """Where a workspace keeps its state. Elsewhere it is only read, and what is here is a copy."""
+
+    PLATFORM = "platform"
+    S3 = "s3"  # with a lock in the bucket or in DynamoDB, which readers do not take
+    LOCAL = "local"  # a file on the workers
+
+
 class StateSource(StrEnum):
     """Where a state version came from."""
 
@@ -33,6 +41,11 @@ class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
 
     ``state_file_hash`` is the SHA-256 of the newest version. ``infrastructure_version`` is the version that the rows
     of its instances are of, ``infrastructure_at`` when they were written: none while a newer one waits for that.
+
+    With another ``backend`` than the platform the versions are what was read there: ``backend_config`` is JSON,
+    encrypted; ``backend_location`` names the place for people; ``backend_version`` counts its edits. ``read_at`` is
+    the last try, ``read_error`` why it failed, ``read_note`` what was odd about what it found. With
+    ``read_every_minutes`` it is read again by itself, in the name of ``read_by``.
     """
 
     __tablename__ = "terraform_states"
@@ -40,6 +53,7 @@ class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "project_id", "workspace"),
         Index(None, "infrastructure_at", "id"),
+        Index(None, "next_read_at", "id"),
         tenant_key("project_id", "terraform_projects", ondelete="CASCADE"),
     )
 
@@ -56,12 +70,30 @@ class TerraformState(TenantOwned, HasUuid, Timestamped, Model):
     last_updated: Mapped[datetime | None] = mapped_column(UTCDateTime)
     infrastructure_version: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
     infrastructure_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    backend: Mapped[str] = mapped_column(
+        String(20), nullable=False, default=StateBackend.PLATFORM.value, server_default=StateBackend.PLATFORM.value
+    )
+    backend_config: Mapped[str | None] = mapped_column(Text, deferred=True)
+    backend_location: Mapped[str | None] = mapped_column(String(1500))
+    backend_version: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
+    read_every_minutes: Mapped[int | None] = mapped_column()
+    read_by: Mapped[int | None] = mapped_column()
+    next_read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    read_error: Mapped[str | None] = mapped_column(String(2000))
+    read_note: Mapped[str | None] = mapped_column(String(1000))
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the state lives elsewhere, and is only read here."""
+        return self.backend != StateBackend.PLATFORM
 
 
 class TerraformStateFile(TenantOwned, HasUuid, Created, Model):
     """One version of a state; never changed. ``version`` counts ours from 1, ``serial`` is terraform's.
 
     ``state_data`` is the data key of its bytes, wrapped by the master key; the bytes are in terraform_state_chunks.
+    ``read_from`` is the place elsewhere that it was read at, ``branch_id`` the branch of the run that wrote it.
     """
 
     __tablename__ = "terraform_state_files"
@@ -88,6 +120,8 @@ class TerraformStateFile(TenantOwned, HasUuid, Created, Model):
     source: Mapped[StateSource] = mapped_column(enum_column(StateSource, "source"), nullable=False)
     created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     run_uuid: Mapped[str | None] = mapped_column(ascii_binary(36))
+    read_from: Mapped[str | None] = mapped_column(String(1500))
+    branch_id: Mapped[int | None] = mapped_column(ForeignKey("git_branches.id", ondelete="SET NULL"))
 
 
 class TerraformStateChunk(TenantOwned, Model):

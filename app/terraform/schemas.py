@@ -203,6 +203,10 @@ class WorkspaceOut(Schema):
     terraform_version = fields.String(allow_none=True)
     state_file_hash = fields.String(allow_none=True)
     last_updated = fields.String(allow_none=True)
+    backend = fields.String(metadata={"description": "platform, or where else it lives: s3, local."})
+    backend_location = fields.String(allow_none=True)
+    read_at = fields.String(allow_none=True, metadata={"description": "Last try to read it elsewhere."})
+    read_error = fields.String(allow_none=True, metadata={"description": "Why that failed."})
     lock = fields.Nested(StateLockOut, allow_none=True)
 
 
@@ -219,6 +223,7 @@ class StateVersionOut(Schema):
     source = fields.String()
     created_by = fields.Integer(allow_none=True)
     run_uuid = fields.String(allow_none=True)
+    read_from = fields.String(allow_none=True, metadata={"description": "The place elsewhere that it was read at."})
     created_at = fields.String()
 
 
@@ -309,6 +314,10 @@ def workspace_data(found: queries.Workspace) -> dict[str, Any]:
         "terraform_version": state.terraform_version,
         "state_file_hash": state.state_file_hash,
         "last_updated": iso(state.last_updated),
+        "backend": state.backend,
+        "backend_location": state.backend_location,
+        "read_at": iso(state.read_at),
+        "read_error": state.read_error,
         "lock": queries.lock_data(found.lock),
     }
 
@@ -326,6 +335,7 @@ def version_data(file: TerraformStateFile) -> dict[str, Any]:
         "source": file.source.value,
         "created_by": file.created_by,
         "run_uuid": file.run_uuid,
+        "read_from": file.read_from,
         "created_at": iso(file.created_at),
     }
 

@@ -25,6 +25,7 @@ from app.jobs.status import JOB_FINAL, LockMode
 from app.sources.git_address import check_branch
 from app.terraform import (
     artifact_keys,
+    elsewhere_config,
     infrastructure_status,
     plan_binding,
     queries,
@@ -35,7 +36,7 @@ from app.terraform import (
 )
 from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
-from app.terraform.state_heads import check_workspace
+from app.terraform.state_heads import check_workspace, find_head
 from app.terraform.trail import execution_resource
 
 KIND = "terraform"
@@ -69,6 +70,8 @@ def execute(actor: Actor, project_uuid: str, wanted: ExecutionRequest, *, source
     require(actor, Permission.TERRAFORM_PLAN)
     project = _project(actor, project_uuid)
     _check(project, wanted)
+    if _lives_elsewhere(actor, project, wanted):
+        return _submit(actor, project, replace(wanted, branch=None), revision_id=None, source=source, needs_files=False)
     if wanted.execution_type is not ExecutionType.INIT:
         values_check.check_values(actor, project)
     if project.source is ProjectSource.GIT:
@@ -191,6 +194,20 @@ def _check(project: TerraformProject, wanted: ExecutionRequest) -> None:
         raise InvalidInput(note="At most 500 characters.")
 
 
+def _lives_elsewhere(actor: Actor, project: TerraformProject, wanted: ExecutionRequest) -> bool:
+    """Say whether a refresh means the reading of a state elsewhere; Conflict for what would write there."""
+    is_refresh = wanted.execution_type is ExecutionType.REFRESH
+    head = find_head(actor, project, wanted.workspace, for_update=is_refresh)
+    if head is None or not head.is_elsewhere:
+        return False
+    if wanted.execution_type is ExecutionType.PLAN and not wanted.is_speculative:
+        raise Conflict(
+            f"{elsewhere_config.words(head)} A speculative plan shows what would change by what was read last.",
+            error="state_elsewhere",
+        )
+    return is_refresh
+
+
 def _title(project: TerraformProject, wanted: ExecutionRequest) -> str:
     word = wanted.execution_type.value
     if wanted.execution_type is ExecutionType.PLAN and wanted.is_destroy:
@@ -206,6 +223,7 @@ def _submit(
     revision_id: int | None,
     source: str,
     plan: TerraformExecution | None = None,
+    needs_files: bool = True,
 ) -> TerraformExecution:
     if actor.user_id is None:
         raise InvalidInput("An execution needs a person or a key behind it.")
@@ -219,7 +237,7 @@ def _submit(
             subject_type=SUBJECT,
             subject_id=project.id,
             title=_title(project, wanted),
-            inputs={**asked, **({PREPARE: "git"} if revision_id is None else {})},
+            inputs={**asked, **({PREPARE: "git"} if revision_id is None and needs_files else {})},
             targets=(),
             engine=f"{project.program.value}-{project.terraform_version}",
             lock_mode=LockMode.SHARED,
@@ -243,6 +261,7 @@ def _submit(
         run_uuid=run_uuid,
         revision_id=revision_id,
         branch=wanted.branch,
+        branch_id=plan.branch_id if plan else None,
         plan_id=plan.id if plan else None,
         workspace=wanted.workspace,
         working_directory=plan.working_directory if plan else project.working_directory,

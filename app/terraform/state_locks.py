@@ -15,6 +15,7 @@ from app.core.db import db
 from app.core.db_time import database_now
 from app.core.errors import Conflict, InvalidInput, Locked
 from app.core.permissions import Permission, require
+from app.terraform import elsewhere_config
 from app.terraform.models_state import TerraformState, TerraformStateLock
 from app.terraform.state_heads import active_project, check_workspace, find_head, made_head
 from app.terraform.trail import state_resource
@@ -51,6 +52,16 @@ class StateLocked(Locked):
         self.holder = holder
 
 
+class HeldElsewhere(StateLocked):
+    """The state lives elsewhere: nobody takes its lock here. terraform prints the holder that this names."""
+
+    def __init__(self, head: TerraformState) -> None:
+        told = elsewhere_config.words(head)
+        info = {"ID": "read-only", "Who": f"nobody: it lives in {head.backend_location}", "Info": told}
+        super().__init__(Holder({**info, "Operation": "reading only"}, head.updated_at, None))
+        self.message, self.error = told, "state_elsewhere"
+
+
 def lock_of(head: TerraformState) -> TerraformStateLock | None:
     """Return the lock of a state."""
     return db.session.scalar(
@@ -67,6 +78,7 @@ def holder_of(lock: TerraformStateLock) -> Holder:
 
 def check_lock(head: TerraformState, lock_id: str | None) -> None:
     """Raise StateLocked or Conflict unless whoever writes holds the lock that there is (None: there is none)."""
+    elsewhere_config.refuse_change(head)
     lock = lock_of(head)
     if lock is not None and lock.lock_id != lock_id:
         raise StateLocked(holder_of(lock))
@@ -84,6 +96,8 @@ def lock_state(
     """Take a state's lock; asking again with the same id is fine. Raises StateLocked with the holder."""
     require(actor, Permission.TERRAFORM_STATE_LOCK)
     head = made_head(actor, active_project(actor, project_uuid), check_workspace(workspace))
+    if head.is_elsewhere:
+        raise HeldElsewhere(head)
     kept = _checked_info(actor, info)
     lock = lock_of(head)
     if lock is not None:

@@ -18,7 +18,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.permissions import Permission, require
 from app.core.table import new_uuid
 from app.core.tenancy import scoped
-from app.terraform import infrastructure_sync, plan_binding, state_bytes
+from app.terraform import branches, infrastructure_sync, plan_binding, state_bytes
 from app.terraform.models_state import StateSource, TerraformState, TerraformStateFile
 from app.terraform.state_document import Difference, StateDocument, compare, outputs, parse_state
 from app.terraform.state_heads import active_project, check_workspace, find_head, made_head
@@ -116,15 +116,16 @@ def write_state(
     document = parse_state(data)
     head = made_head(actor, project, check_workspace(workspace))
     check_lock(head, lock_id)
-    newest = _newest(actor, head)
+    newest = newest_of(actor, head)
     if newest is not None:
         if newest.sha256 == document.sha256:
             return newest
         _check_follows(newest, document)
-    return _keep(actor, head, document, source, run_uuid)
+    return keep(actor, head, document, source, run_uuid)
 
 
-def _newest(actor: Actor, head: TerraformState) -> TerraformStateFile | None:
+def newest_of(actor: Actor, head: TerraformState) -> TerraformStateFile | None:
+    """Return the newest version of a state."""
     if head.state_file_id is None:
         return None
     return db.session.scalar(scoped(actor, TerraformStateFile).where(TerraformStateFile.id == head.state_file_id))
@@ -145,9 +146,16 @@ def _check_follows(newest: TerraformStateFile, document: StateDocument) -> None:
         )
 
 
-def _keep(
-    actor: Actor, head: TerraformState, document: StateDocument, source: StateSource, run_uuid: str | None
+def keep(
+    actor: Actor,
+    head: TerraformState,
+    document: StateDocument,
+    source: StateSource,
+    run_uuid: str | None,
+    *,
+    read_from: str | None = None,
 ) -> TerraformStateFile:
+    """Make a checked state the newest version of a locked head; whether it may be one is the caller's matter."""
     uuid = new_uuid()
     key, wrapped = state_bytes.make_key(actor.tenant_id, uuid)
     head.state_version += 1
@@ -167,6 +175,8 @@ def _keep(
         source=source,
         created_by=actor.user_id,
         run_uuid=run_uuid,
+        read_from=read_from,
+        branch_id=branches.branch_of_run(head.tenant_id, run_uuid),
     )
     db.session.add(file)
     db.session.flush()
@@ -189,6 +199,7 @@ def _keep(
             "resources": file.resources_count,
             "source": source.value,
             **({"run": run_uuid} if run_uuid else {}),
+            **({"read_from": read_from} if read_from else {}),
         },
     )
     return file
@@ -207,7 +218,7 @@ def restore_version(actor: Actor, project_uuid: str, workspace: str, version: in
     parsed["serial"] = (head.serial or 0) + 1
     parsed["lineage"] = head.lineage or file.lineage
     document = parse_state(json.dumps(parsed, indent=2).encode())
-    return _keep(actor, head, document, StateSource.RESTORE, None)
+    return keep(actor, head, document, StateSource.RESTORE, None)
 
 
 def import_state(actor: Actor, project_uuid: str, workspace: str, data: bytes) -> TerraformStateFile:

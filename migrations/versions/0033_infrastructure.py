@@ -10,7 +10,7 @@ from alembic import op
 import portable
 
 revision = "0033"
-down_revision = "0031"
+down_revision = "0032"
 
 
 def upgrade() -> None:

@@ -28,6 +28,7 @@ from tests.browser import (  # all fill the last
     sample_saved,
     sample_servers,
     sample_terraform,
+    sample_terraform_elsewhere,
     sample_terraform_providers,
     sample_terraform_resources,
     sample_terraform_servers,
@@ -41,6 +42,7 @@ assert (
     sample_groups
     and sample_servers
     and sample_terraform
+    and sample_terraform_elsewhere
     and sample_terraform_resources
     and sample_terraform_providers
     and sample_terraform_servers

@@ -69,6 +69,7 @@ STATE = row(
     state_file_hash="ab" * 32,
     state_file_id=57,
     last_updated=NOW,
+    is_elsewhere=False,
 )
 EMPTY = row(
     id=2,
@@ -81,6 +82,7 @@ EMPTY = row(
     state_file_hash=None,
     state_file_id=None,
     last_updated=None,
+    is_elsewhere=False,
 )
 LOCK: dict[str, Any] = {
     "lock_id": "0d6f5ab5-9c55-3a4e-4d3c-6f1f7f6e0a11",
@@ -100,6 +102,7 @@ VERSIONS = [
         source=source,
         terraform_version="1.11.4",
         size=181_233 * (number + 1),
+        read_from=None,
         created_at=NOW,
     )
     for number, source in enumerate(StateSource)

@@ -64,6 +64,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/environment/<name>": {"value": "eu-central-1"},
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/provider-settings/<instance>": {"region": "eu-central-1"},
     "PUT /api/v1/terraform/projects/<uuid:terraform_uuid>/files/<path:file_path>": {"content": "# nothing"},
+    "POST /api/v1/terraform/projects/<uuid:terraform_uuid>/workspaces": {
+        "workspace": "shop",
+        "backend": "s3",
+        "backend_config": {"bucket": "acme-terraform", "key": "shop.tfstate"},
+    },
     "POST /api/v1/teams/<uuid:team_uuid>/members": {"user_id": 2_000_000_000},
     "POST /api/v1/tenants": {"name": "One", "admin_username": "one-admin", "admin_email": "one@example.org"},
     "POST /me/keys": {"name": "one"},

@@ -123,12 +123,27 @@ def _read_server(connection: Connection, tables: dict[str, LiveTable]) -> None:
             tables[table].checks.add(f"{name}: {clause}")
 
 
+def _sqlite_keys(connection: Connection, name: str) -> set[tuple[tuple[str, ...], str, tuple[str, ...], str]]:
+    """Ask the database itself: SQLAlchemy reads no action of a key that stands beside its column."""
+    rows: dict[int, list[Any]] = {}
+    for row in connection.execute(text(f"PRAGMA foreign_key_list('{name}')")):
+        rows.setdefault(row.id, []).append(row)
+    found = set()
+    for parts in rows.values():
+        ordered = sorted(parts, key=lambda part: int(part.seq))
+        own, other = tuple(getattr(part, "from") for part in ordered), tuple(part.to for part in ordered)
+        action = ordered[0].on_delete
+        found.add((own, ordered[0].table, other, "RESTRICT" if action == "NO ACTION" else action))
+    return found
+
+
 def _read_sqlite(connection: Connection, tables: dict[str, LiveTable]) -> None:
     for name, table in tables.items():
         for row in connection.execute(text(f"PRAGMA table_xinfo('{name}')")):
             table.columns[row.name] = (row.type.lower(), not (row.notnull or row.pk), row.dflt_value)
             if row.hidden:
                 table.generated[row.name] = {2: "virtual", 3: "stored"}[row.hidden]
+        table.foreign_keys = _sqlite_keys(connection, name)
         sql = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = :n"), {"n": name}).scalar_one()
         table.checks = {" ".join(line.split()).rstrip(",") for line in sql.splitlines() if " CHECK " in f" {line} "}
 
