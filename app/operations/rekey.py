@@ -37,6 +37,8 @@ SEALED = (
     SealedColumn("terraform_environment", "secret_value"),
     SealedColumn("terraform_executions", "artifact_key"),
     SealedColumn("terraform_projects", "credential_secret"),
+    SealedColumn("terraform_provider_settings", "credentials"),
+    SealedColumn("terraform_set_variables", "secret_value"),
     SealedColumn("terraform_state_files", "state_data"),
     SealedColumn("terraform_states", "backend_config"),
     SealedColumn("terraform_variables", "secret_value"),
