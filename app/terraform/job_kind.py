@@ -55,6 +55,10 @@ class TerraformKind(JobKind):
         again = service_executions.repeat(actor, launch_uuid)
         return queries_executions.launch_of(actor, again)
 
+    def memory_bytes(self) -> int:
+        """Return what terraform with a large provider needs, by the settings."""
+        return settings().terraform_memory_megabytes * 1_000_000
+
     def prepare_launch(self, tenant_id: int, launch_id: int) -> None:
         """Read the branch that is asked for; only executions of projects from git have this."""
         git_reading.read_first(tenant_id, launch_id)
