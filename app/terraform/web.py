@@ -61,6 +61,7 @@ def project(terraform_uuid: Any) -> str:
     """Show one project: its workspaces, who holds their locks, and how a command line is connected."""
     actor = current_actor()
     found = queries.get_project(actor, str(terraform_uuid))
+    offered = binaries.offer(actor)
     path = url_for("terraform_backend.state", terraform_uuid=found.uuid, workspace=DEFAULT_WORKSPACE)
     return render_template(
         "terraform/project.html",
@@ -69,7 +70,8 @@ def project(terraform_uuid: Any) -> str:
         workspaces=queries.list_workspaces(actor, found),
         executions=queries_executions.list_executions(actor, project=found, page_size=5).items,
         waiting=queries_executions.list_executions(actor, project=found, review=Review.WAITING, page_size=5).items,
-        versions=binaries.installed_versions(actor)[found.program],
+        versions=offered.versions[found.program],
+        version_notes=offered.notes,
         offered=offered_keys(found),
         backend_address=f"{settings().public_url.rstrip('/')}{path}",
     )
@@ -79,10 +81,12 @@ def _form_page(found: TerraformProject | None, error: AppError | None = None) ->
     errors = {name: list(said) for name, said in error.errors.items()} if error else {}
     if error and not errors:
         errors = {"_form": [error.message]}
+    offered = binaries.offer(current_actor())
     page = render_template(
         "terraform/project_form.html",
         project=found,
-        versions=sorted({v for found in binaries.installed_versions(current_actor()).values() for v in found}),
+        versions=list(dict.fromkeys(v for versions in offered.versions.values() for v in versions)),
+        version_notes=offered.notes,
         form={name: text for name, text in request.form.items() if name != "credential_secret"} if error else {},
         credentials=CREDENTIALS,
         errors=errors,

