@@ -181,6 +181,7 @@ REVISIONS = [
         created_by=1,
         created_at=NOW,
         read_at=None if n == 5 else NOW,
+        reading_failed=n == 7,
         problems=[
             {"file": "main.tf", "line": 12, "reason": XSS},
             {"file": "", "line": None, "reason": "These need each other in a circle: local.a -> local.b -> local.a."},
