@@ -160,7 +160,7 @@ def _execution_page(status: str = "success", **changes: Any) -> dict[str, Any]:
         "changes_left_out": 7,
         "plan_output": PLAN_TEXT,
         "void_because": None,
-        "lock": None,
+        "recovery": None,
         "has_salvage": status == "failed",
         "may_cancel": True,
     }
@@ -331,7 +331,17 @@ page("terraform/execution-lost", "terraform/execution.html")(
         plan=_execution(40, ExecutionType.PLAN),
         changes=[],
         plan_output=None,
-        lock={**LOCK, "run_uuid": UUID},
+        recovery=SimpleNamespace(lock={**LOCK, "run_uuid": UUID}),
+    )
+)
+page("terraform/execution-unlocked", "terraform/execution.html")(
+    lambda: _execution_page(
+        "failed",
+        execution=_execution(41, ExecutionType.APPLY, review=Review.NONE, changes_summary=None, targets=None),
+        plan=_execution(40, ExecutionType.PLAN),
+        changes=[],
+        plan_output=None,
+        recovery=SimpleNamespace(lock=None),
     )
 )
 page("terraform/execution-running", "terraform/execution.html")(
