@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     terraform_mirror: str | None = Field(None, description="Folder with provider packages that workers install from.")
     terraform_plugin_cache: bool = Field(True, description="Keep installed providers in the worker's data folder.")
     terraform_local_state_roots: list[str] = Field([], description="JSON list of folders whose local states are read.")
+    terraform_memory_megabytes: int = Field(700, ge=50, description="Free memory for one run of terraform on a worker.")
     internal_url: str | None = Field(None, description="How workers reach the platform; public_url when not given.")
     engines: dict[str, str] = Field(
         default_factory=dict,

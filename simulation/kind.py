@@ -12,14 +12,14 @@ from app.core.db_time import database_now
 from app.core.queue import RUN_QUEUE
 from app.core.tenancy import system_scope
 from app.jobs.events import RunFinished
-from app.jobs.kinds import PreparedRun, RunRequest
+from app.jobs.kinds import JobKind, PreparedRun, RunRequest
 from app.jobs.models import Job, Launch, PlatformFlag
 from app.jobs.status import JobStatus
 from app.runners.base import RunSpec
 from simulation.stage import stage
 
 
-class SimulatedKind:
+class SimulatedKind(JobKind):
     """Plans a run on its servers."""
 
     name = "simulated"

@@ -347,11 +347,13 @@ def _worker(name: str | None) -> Worker | None:
 
 
 def _check_worker(worker: Worker, run_id: int) -> None:
-    """Raise unless the worker takes runs at all, serves this one's queue and has its engine."""
+    """Raise unless the worker takes runs at all, serves this one's queue, has its engine and a place of that queue."""
     if worker.state is not WorkerState.ONLINE:
         raise _GiveBack
     run = db.session.scalar(select(Run).where(Run.id == run_id))
-    if run is not None and not (queues.serves(worker, run) and engine_list.can_carry(worker, run)):
+    if run is None:
+        return
+    if not (queues.serves(worker, run) and engine_list.can_carry(worker, run) and queues.has_place(worker, run)):
         raise _Spent
 
 

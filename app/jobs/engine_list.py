@@ -27,11 +27,15 @@ FURTHER_KINDS: dict[str, Callable[[], dict[str, Any]]] = {}
 
 @dataclass(frozen=True, slots=True)
 class EngineRow:
-    """One engine. ``versions`` has the ansible-core of each online worker that has it, ``problems`` what others say."""
+    """One engine. ``versions`` has the version on each online worker that has it, ``problems`` what others say.
+
+    ``notes``: what people should know of it on a worker.
+    """
 
     name: str
     versions: Mapping[str, str] = field(default_factory=dict)  # worker -> version
     problems: Mapping[str, str] = field(default_factory=dict)  # worker -> why it cannot
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -79,6 +83,7 @@ def announced(kind: str, names: Iterable[str] = ()) -> list[EngineRow]:
     """Return the engines of a kind: these names, and those of online workers; ``default`` first, then by name."""
     versions: dict[str, dict[str, str]] = {name: {} for name in names}
     problems: dict[str, dict[str, str]] = {}
+    notes: dict[str, dict[str, str]] = {}
     for worker in _online():
         for name, told in (worker.engines or {}).items():
             if told.get("kind", OWN_KIND) != kind:
@@ -86,10 +91,11 @@ def announced(kind: str, names: Iterable[str] = ()) -> list[EngineRow]:
             versions.setdefault(name, {})
             if "version" in told:
                 versions[name][worker.name] = str(told["version"])
+                notes.setdefault(name, {}).update({worker.name: str(told["note"])} if told.get("note") else {})
             else:
                 problems.setdefault(name, {})[worker.name] = str(told.get("problem", ""))
     names = sorted(versions, key=lambda name: (name != DEFAULT, name))
-    return [EngineRow(name, versions[name], problems.get(name, {})) for name in names]
+    return [EngineRow(name, versions[name], problems.get(name, {}), notes.get(name, {})) for name in names]
 
 
 def _online() -> list[Worker]:

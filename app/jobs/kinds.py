@@ -82,6 +82,10 @@ class JobKind(Protocol):
         """
         ...
 
+    def memory_bytes(self) -> int:
+        """Return how much free memory a worker needs for each run of this kind; 0: its places are not counted so."""
+        return 0
+
     def prepare_launch(self, tenant_id: int, launch_id: int) -> None:
         """Do what a launch with PREPARE in its inputs has to wait for, then remove PREPARE from them.
 
@@ -115,6 +119,12 @@ def get(name: str) -> JobKind:
 def queue_of(name: str) -> str:
     """Return the queue of a kind's runs; the common one for a kind that names none, or that nobody knows here."""
     return getattr(_kinds.get(name), "queue", RUN_QUEUE)
+
+
+def memory_of(queue: str) -> int:
+    """Return the bytes of free memory that each place of a queue takes, by the largest of its kinds; 0: any."""
+    here = [kind for kind in _kinds.values() if queue_of(kind.name) == queue]
+    return max((kind.memory_bytes() for kind in here if hasattr(kind, "memory_bytes")), default=0)
 
 
 def prepare(name: str, tenant_id: int, launch_id: int) -> None:

@@ -231,6 +231,8 @@ class Worker(Model):
     # Engine name -> {"version", "python", "collections"} or {"problem"}; None: an older worker that does not say.
     engines: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
     queues: Mapped[list[str] | None] = mapped_column(JsonValue)  # which runs it takes; None: an older worker, "runs"
+    # Queue -> {"places", "because"} of those with fewer places than the worker; None: an older worker.
+    queue_places: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
     state: Mapped[WorkerState] = mapped_column(enum_column(WorkerState, "state"), nullable=False)
     message: Mapped[str | None] = mapped_column(String(255))  # why it takes nothing, in words
     # Of its machine at the last sign of life; keys as in ``host_load.Load``. None: an older worker.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from app.core.db_time import database_now
 from app.core.errors import NotFound
 from app.core.permissions import Permission, can, require
 from app.core.tenancy import scoped, system_scope
+from app.jobs import queues
 from app.jobs.database_port import PAUSED_FLAG
 from app.jobs.lost_begins import RESTORED_FLAG
 from app.jobs.models import Job, Launch, PlatformFlag, Run, Worker
@@ -23,6 +24,18 @@ from app.jobs.workers import SILENT_SECONDS
 
 MOST = 200  # workers on one page; more than one platform has
 CARRIED = (RunStatus.CLAIMED, RunStatus.RUNNING)
+
+Load = dict[int | None, Counter[str]]  # worker -> runs that it carries, by queue
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One queue that a worker serves: how many runs of it at once and now, and why that many (None: all its places)."""
+
+    name: str
+    places: int
+    running: int
+    because: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class WorkerRow:
     is_drained: bool
     run_limits: str | None  # what it enforces on a run, in a sentence; None: it does not say
     host_load: dict[str, Any] | None  # as host_load.Load; None: not told (yet), by an older worker
+    queues: list[QueueRow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +89,18 @@ def list_workers(actor: Actor, *, days: int = 1) -> list[WorkerRow]:
         .order_by(Worker.state, Worker.name)
         .limit(MOST)
     ).all()
-    load = dict(_load())
+    load = _load()
     return [_row(row, load, now) for row in rows]
 
 
 def worker_row(actor: Actor, worker_id: int) -> WorkerRow:
     """Return one worker with its load. Raises NotFound."""
-    return _row(get_worker(actor, worker_id), dict(_load()), database_now())
+    return _row(get_worker(actor, worker_id), _load(), database_now())
 
 
-def _row(row: Worker, load: dict[int | None, int], now: datetime) -> WorkerRow:
+def _row(row: Worker, load: Load, now: datetime) -> WorkerRow:
     silent = now - timedelta(seconds=SILENT_SECONDS)
+    carried = load.get(row.id, Counter())
     return WorkerRow(
         row.id,
         row.name,
@@ -93,14 +108,20 @@ def _row(row: Worker, load: dict[int | None, int], now: datetime) -> WorkerRow:
         row.version,
         (WorkerState.OFFLINE if row.last_seen_at < silent else row.state).value,
         row.message,
-        load.get(row.id, 0),
+        carried.total(),
         row.concurrency,
         row.started_at,
         row.last_seen_at,
         row.drain_requested_at is not None,
         (row.host_load or {}).get("run_limits"),
         row.host_load,
+        [_queue(row, name, carried[name]) for name in queues.queues_of(row)],
     )
+
+
+def _queue(row: Worker, name: str, running: int) -> QueueRow:
+    told = (row.queue_places or {}).get(name) or {}
+    return QueueRow(name, queues.places_in(row, name), running, told.get("because"))
 
 
 def get_worker(actor: Actor, worker_id: int) -> Worker:
@@ -112,13 +133,14 @@ def get_worker(actor: Actor, worker_id: int) -> Worker:
     return found
 
 
-def _load() -> Sequence[tuple[int | None, int]]:
-    """Runs per worker of the whole platform: a worker's load is no tenant's secret, what it runs is."""
+def _load() -> Load:
+    """Runs per worker and queue of the whole platform: a worker's load is no tenant's secret, what it runs is."""
+    counts = select(Run.worker_id, Run.queue, func.count()).where(Run.status.in_(CARRIED))
+    load: Load = {}
     with system_scope("load of the workers"):
-        rows = db.session.execute(
-            select(Run.worker_id, func.count()).where(Run.status.in_(CARRIED)).group_by(Run.worker_id)
-        )
-        return [(row[0], row[1]) for row in rows]
+        for worker_id, queue, number in db.session.execute(counts.group_by(Run.worker_id, Run.queue)):
+            load.setdefault(worker_id, Counter())[queue] = number
+    return load
 
 
 def carried_runs(actor: Actor) -> list[CarriedRun]:

@@ -1,7 +1,7 @@
 """Queues of runs: which worker takes what, and how many places are free in each.
 
 Every worker takes runs of one queue or more (``celery worker --queues``). A kind whose runs need another size of worker
-has a queue of its own; who serves two queues has its places in both.
+has a queue of its own; who serves two queues has its places in both, and fewer in one whose runs need much memory.
 """
 
 from __future__ import annotations
@@ -28,11 +28,30 @@ def serves(worker: Worker, run: Run) -> bool:
     return run.queue in queues_of(worker)
 
 
+def places_in(worker: Worker, queue: str) -> int:
+    """Return how many runs of a queue a worker carries at once: all its places, unless it says fewer (memory)."""
+    own = (worker.queue_places or {}).get(queue)
+    return worker.concurrency if own is None else min(worker.concurrency, int(own["places"]))
+
+
+def has_place(worker: Worker, run: Run) -> bool:
+    """Say whether the worker may carry one more run of this queue now. Part of the claim's unit.
+
+    Where a queue has fewer places than the worker, its row is locked, so that two claims do not count the same place.
+    """
+    limit = places_in(worker, run.queue)
+    if limit >= worker.concurrency:
+        return True
+    db.session.execute(select(Worker.id).where(Worker.id == worker.id).with_for_update()).all()
+    mine = (Run.worker_id == worker.id) & (Run.queue == run.queue) & Run.status.in_(_TAKEN)
+    return (db.session.scalar(select(func.count()).select_from(Run).where(mine)) or 0) < limit
+
+
 def places() -> dict[str, int]:
     """Return how many runs the workers that are online carry at once, by queue."""
     counted: Counter[str] = Counter()
     for worker in _online():
-        counted.update(dict.fromkeys(queues_of(worker), worker.concurrency))
+        counted.update({queue: places_in(worker, queue) for queue in queues_of(worker)})
     return dict(counted)
 
 
@@ -42,18 +61,19 @@ def free_places() -> dict[str, int]:
     Needs the system scope. A run whose carrier is no worker, or none that is online, takes a place of its queue.
     """
     online = _online()
-    taken = {worker.id: 0 for worker in online}
+    taken: dict[int, Counter[str]] = {worker.id: Counter() for worker in online}
     elsewhere: Counter[str] = Counter()
     counts = select(Run.worker_id, Run.queue, func.count()).where(Run.status.in_(_TAKEN))
     for worker_id, queue, number in db.session.execute(counts.group_by(Run.worker_id, Run.queue)):
         if worker_id in taken:
-            taken[worker_id] += number
+            taken[worker_id][queue] += number
         else:
             elsewhere[queue] += number
     free: Counter[str] = Counter()
     for worker in online:
         for queue in queues_of(worker):
-            free[queue] += worker.concurrency - taken[worker.id]
+            own = taken[worker.id]
+            free[queue] += min(worker.concurrency - own.total(), places_in(worker, queue) - own[queue])
     free.subtract({queue: number for queue, number in elsewhere.items() if queue in free})
     return dict(free)
 

@@ -32,6 +32,21 @@ class CarriedSchema(Schema):
     servers = fields.Integer()
 
 
+class WorkerQueueSchema(Schema):
+    """A queue that a worker serves, and its places in it."""
+
+    name = fields.String(metadata={"example": "terraform"})
+    places = fields.Integer(metadata={"description": "Runs of this queue that it carries at most"})
+    running = fields.Integer(metadata={"description": "Runs of this queue that it carries now, of all tenants"})
+    because = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Why that many, where it is not simply the worker's number",
+            "example": "1.9 GB of memory were free when it started, 0.7 GB for each run",
+        },
+    )
+
+
 class WorkerSchema(Schema):
     """A worker and its load."""
 
@@ -43,6 +58,7 @@ class WorkerSchema(Schema):
     message = fields.String(allow_none=True, metadata={"description": "Why it takes nothing, in words"})
     running = fields.Integer(metadata={"description": "Runs that it carries now, of all tenants"})
     concurrency = fields.Integer(metadata={"description": "Runs that it carries at most"})
+    queues = fields.List(fields.Nested(WorkerQueueSchema))
     host_load = fields.Nested(HostLoadSchema, allow_none=True, metadata={"description": "null: not told yet"})
     runs = fields.List(fields.Nested(CarriedSchema), metadata={"description": "Of your tenant: what it carries now"})
     is_drained = fields.Boolean(metadata={"description": "An administrator took it out of service"})

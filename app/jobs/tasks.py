@@ -16,7 +16,7 @@ from app.core import log_context, queue, wake
 from app.core.db import db
 from app.core.queue import EXECUTE, PROTOCOL, RUN_QUEUE, celery_app
 from app.core.runtime import settings
-from app.jobs import lost_begins, watchdog, workers
+from app.jobs import lost_begins, places, watchdog, workers
 from app.jobs.database_port import DatabasePort
 from app.jobs.executor import execute_run
 from app.jobs.port import Carrier
@@ -66,9 +66,9 @@ def _child_started(**_kw: Any) -> None:
 class WorkerLife(threading.Thread):
     """Beside the Celery worker's main loop: sign of life, reaping of pool children, the end of draining."""
 
-    def __init__(self, name: str, served: Sequence[str] = (RUN_QUEUE,)) -> None:
+    def __init__(self, name: str, served: Sequence[str] = (RUN_QUEUE,), has: places.WorkerPlaces | None = None) -> None:
         super().__init__(name="worker-life", daemon=True)
-        self._served = tuple(served)
+        self._served, self._has = tuple(served), has
         self._worker = name
         self._drain_since: float | None = None
 
@@ -79,13 +79,13 @@ class WorkerLife(threading.Thread):
     def run(self) -> None:
         """Loop until the process ends; a lost database is waited for."""
         log_context.begin(worker=self._worker)
-        known = self._try(lambda: workers.register(self._worker, self._served))
+        known = self._try(lambda: workers.register(self._worker, self._served, self._has))
         compared = self._try(lost_begins.report_here)
         next_beat, said = 0.0, ""
         while True:
             now = time.monotonic()
             # Until it is heard: who starts while the database is away would stay what its row says, e.g. draining.
-            known = known or self._try(lambda: workers.register(self._worker, self._served))
+            known = known or self._try(lambda: workers.register(self._worker, self._served, self._has))
             if now >= next_beat:
                 next_beat = now + workers.BEAT_SECONDS
                 self._try(lambda: workers.beat(self._worker))
@@ -114,12 +114,24 @@ class WorkerLife(threading.Thread):
 
 
 _life: WorkerLife | None = None
+_places: places.WorkerPlaces | None = None
+
+
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+def _worker_sized(sender: Any, **_kw: Any) -> None:
+    """Before the worker starts its processes: as many as it has places, by its queues and the memory that is free."""
+    global _places
+    told, usual = sender.concurrency, celery_app.conf.worker_concurrency
+    asked = told if isinstance(told, int) and told != usual else None  # --concurrency
+    with celery_app.flask_app.app_context():
+        _places = places.of_worker(sorted(celery_app.amqp.queues.consume_from), asked)
+    sender.concurrency = _places.concurrency
 
 
 @signals.worker_ready.connect  # type: ignore[untyped-decorator]
 def _worker_ready(sender: Any, **_kw: Any) -> None:
     global _life
-    _life = WorkerLife(str(sender.hostname), sorted(celery_app.amqp.queues.consume_from))
+    _life = WorkerLife(str(sender.hostname), sorted(celery_app.amqp.queues.consume_from), _places)
     _life.start()
 
 

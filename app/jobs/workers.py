@@ -14,7 +14,7 @@ from app.core.db_time import database_now, db_now
 from app.core.queue import PROTOCOL, RUN_QUEUE
 from app.core.runtime import settings
 from app.core.version import VERSION
-from app.jobs import engine_list, host_load
+from app.jobs import engine_list, host_load, places
 from app.jobs.database_port import STOPPING_NOW
 from app.jobs.models import Worker
 from app.jobs.status import WorkerState
@@ -32,9 +32,12 @@ def this_process() -> ProcessIdentity:
     return identity
 
 
-def register(name: str, served: Sequence[str] = (RUN_QUEUE,)) -> None:
-    """Announce a worker under its Celery node name, with its queues; a row of an earlier life is taken over."""
-    process = this_process()
+def register(name: str, served: Sequence[str] = (RUN_QUEUE,), has: places.WorkerPlaces | None = None) -> None:
+    """Announce a worker under its Celery node name, with its queues; a row of an earlier life is taken over.
+
+    ``has``: its places, counted before it started its processes; counted now when not given.
+    """
+    process, has = this_process(), has or places.of_worker(served)
     values = {
         "host_name": settings().host_name,
         "boot_id": process.boot_id,
@@ -42,8 +45,9 @@ def register(name: str, served: Sequence[str] = (RUN_QUEUE,)) -> None:
         "pid_start": process.start_ticks,
         "version": VERSION,
         "protocol": PROTOCOL,
-        "concurrency": settings().worker_concurrency,
+        "concurrency": has.concurrency,
         "queues": list(served),
+        "queue_places": has.as_json(),
         "engines": engine_list.announcement(),
         "state": WorkerState.ONLINE,
         "message": None,

@@ -19,12 +19,13 @@ _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]{0,12}\Z")
 
 @dataclass(frozen=True, slots=True)
 class TerraformBinary:
-    """One program. ``problem`` is empty exactly when runs can use it."""
+    """One program. ``problem`` is empty exactly when runs can use it; ``note``: what people should know of it."""
 
     program: str
     path: Path
     version: str = ""
     problem: str = ""
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -33,7 +34,7 @@ class TerraformBinary:
 
     def as_json(self) -> dict[str, Any]:
         """Return what a worker announces."""
-        return {"version": self.version, "program": self.program}
+        return {"version": self.version, "program": self.program, **({"note": self.note} if self.note else {})}
 
 
 def find_binaries(folders: Iterable[str] = ()) -> list[TerraformBinary]:

@@ -121,5 +121,6 @@ class _Maker:
         return Step("apply", self._command("apply", str(self._inputs / PLAN_NAME), **self._changing()))
 
     def refresh(self) -> Step:
-        options = {**self._changing(), **self._variables(), "refresh_only": IsFlagged, "auto_approve": IsFlagged}
-        return Step("refresh", self._command("apply", **options))
+        # Not apply -refresh-only: where nothing is in the state yet, that fails ("non-applyable plan", 1.11); and
+        # nothing is after a run that was killed early.
+        return Step("refresh", self._command("refresh", **self._changing(), **self._variables()))

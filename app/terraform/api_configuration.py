@@ -10,7 +10,7 @@ from marshmallow import RAISE
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
 from app.core.schemas import Strict
-from app.terraform import queries, queries_configuration
+from app.terraform import queries, queries_configuration, service_files
 from app.terraform.schemas_configuration import (
     TerraformConfigurationPaging,
     TerraformDependencyOut,
@@ -28,6 +28,7 @@ from app.terraform.schemas_configuration import (
     resource_data,
     resource_detail,
 )
+from app.terraform.schemas_executions import TerraformRevisionOut, revision_data
 
 blueprint = Blueprint("terraform_configuration_api", __name__, description="Terraform: what a project's files declare")
 blueprints = (blueprint,)
@@ -37,6 +38,14 @@ PROJECT = "/terraform/projects/<uuid:terraform_uuid>"
 
 class _NoQuery(Strict):
     """No query parameters."""
+
+
+@blueprint.route(f"{PROJECT}/read-again", methods=["POST"])
+@documented(blueprint, 404, 409)
+@blueprint.response(202, TerraformRevisionOut)
+def read_again(terraform_uuid: Any) -> dict[str, Any]:
+    """Have what the files declare read anew, e.g. after readings were given up; ``read_at`` says when it is done."""
+    return revision_data(service_files.read_again(current_actor(), str(terraform_uuid)))
 
 
 @blueprint.route(f"{PROJECT}/resources", methods=["GET"])

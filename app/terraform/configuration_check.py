@@ -10,7 +10,7 @@ from app.core.actor import Actor
 from app.core.errors import NotFound
 from app.core.permissions import Permission, require
 from app.terraform import queries_files
-from app.terraform.configuration.bounded import read_bounded
+from app.terraform.configuration.bounded import ReadingFailed, read_bounded
 from app.terraform.models_files import TerraformRevision
 
 SECONDS = 5.0
@@ -25,5 +25,8 @@ def problem_of_file(actor: Actor, revision: TerraformRevision | None, path: str)
         data = queries_files.read_file(actor, revision, path)
     except NotFound:
         return None
-    found = read_bounded({path: data}, posixpath.dirname(path), seconds=SECONDS)
+    try:
+        found = read_bounded({path: data}, posixpath.dirname(path), seconds=SECONDS)
+    except ReadingFailed:
+        return None  # the file is saved; the whole is read a moment later, and what ails that is said with it
     return None if found.is_whole else asdict(found.problems[0])

@@ -21,7 +21,7 @@ def read_again(tenant_id: int, revision_id: int) -> None:
     db.session.execute(
         update(TerraformRevision)
         .where(TerraformRevision.tenant_id == tenant_id, TerraformRevision.id == revision_id)
-        .values(read_at=None)
+        .values(read_at=None, read_attempts=0, read_after=None)
         .execution_options(synchronize_session=False)
     )
     queue.send_after_commit(READ, revision_id=revision_id)

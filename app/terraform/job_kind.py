@@ -57,6 +57,10 @@ class TerraformKind(JobKind):
         again = service_executions.repeat(actor, launch_uuid)
         return queries_executions.launch_of(actor, again)
 
+    def memory_bytes(self) -> int:
+        """Return what terraform with a large provider needs, by the settings."""
+        return settings().terraform_memory_megabytes * 1_000_000
+
     def prepare_launch(self, tenant_id: int, launch_id: int) -> None:
         """Read the branch that is asked for; only executions of projects from git have this."""
         git_reading.read_first(tenant_id, launch_id)
@@ -66,6 +70,8 @@ class TerraformKind(JobKind):
         actor = Actor.system(request.tenant_id, request.user_id)
         execution = queries_executions.of_job(actor, request.targets[0].job_id)
         project = queries_executions.project_of(actor, execution)
+        if not project.is_active:
+            raise _stop("This project was taken out of use meanwhile. Nothing was run. Take it back into use first.")
         path = binaries.path_of(request.engine)
         if path is None:
             raise _stop(

@@ -30,6 +30,7 @@ class TerraformRevision(TenantOwned, HasUuid, Created, Model):
 
     ``commit_*`` and ``branch_id`` only for git; ``branch_id`` is of ``git_branches``.
     ``read_at``: when its configuration was read (None: due); ``problems`` are what was found then: file, line, reason.
+    ``read_attempts``: readings that were begun since; they stay when the reading was given up.
     """
 
     __tablename__ = "terraform_revisions"
@@ -55,6 +56,15 @@ class TerraformRevision(TenantOwned, HasUuid, Created, Model):
     created_by: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), nullable=False)
     read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     problems: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonValue)
+    read_attempts: Mapped[int] = mapped_column(nullable=False, default=0, server_default="0")
+    read_after: Mapped[datetime | None] = mapped_column(
+        UTCDateTime
+    )  # not before: the pause after a reading that failed
+
+    @property
+    def reading_failed(self) -> bool:
+        """Whether the reading was given up; somebody may ask for it again."""
+        return self.read_at is not None and self.read_attempts > 0
 
 
 class TerraformFile(RevisionFile, Model):

@@ -15,7 +15,7 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.core.versioning import check_version
 from app.sources.paths import is_storable
-from app.terraform import binaries, branches, doorbells, git_source, queries, tag_policy
+from app.terraform import binaries, branches, doorbells, git_source, out_of_use, queries, tag_policy
 from app.terraform.models import ApplyPolicy, Binary, ProjectSource, TagPolicy, TerraformProject
 from app.terraform.trail import project_resource
 
@@ -116,11 +116,13 @@ def update_project(actor: Actor, uuid: str, given: ProjectInput, *, version: int
 def set_active(actor: Actor, uuid: str, *, is_active: bool) -> TerraformProject:
     """Take a project out of use or back into it: its states stay, and nobody reads or writes them meanwhile.
 
-    Raises NotFound, Conflict when another active project has its name.
+    Raises NotFound, Conflict when another active project has its name, or while something is under way.
     """
     require(actor, Permission.TERRAFORM_EDIT)
     project = queries.get_project(actor, uuid)
     if project.is_active is not is_active:
+        if not is_active:
+            out_of_use.check_idle(actor, project)
         project.is_active = is_active
         project.version += 1
         _store(actor, project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.audit import service as audit
 from app.core.actor import Actor
 from app.core.db import db
 from app.core.errors import Conflict, InvalidInput, NotFound
@@ -10,10 +11,11 @@ from app.sources import revision_files
 from app.sources.archive_files import archive_files
 from app.sources.paths import check_path
 from app.sources.store import SourceFile
-from app.terraform import queries, queries_files
+from app.terraform import doorbells, queries, queries_files
 from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_files import RevisionSource, TerraformFile, TerraformRevision
 from app.terraform.revisions import store_revision, without_leftovers
+from app.terraform.trail import project_resource
 
 MAX_EDIT_BYTES = 262_144  # of a file that the browser edits
 
@@ -75,6 +77,25 @@ def restore_revision(actor: Actor, uuid: str, revision_uuid: str) -> TerraformRe
         for file in revision_files.read_files(TerraformFile, actor.tenant_id, old.id)
     }
     return store_revision(actor, project, files, RevisionSource.EDITOR, f"restored revision {old.id}")
+
+
+def read_again(actor: Actor, uuid: str) -> TerraformRevision:
+    """Have what the files in force declare read anew, a moment later. Raises NotFound, Conflict without files."""
+    require(actor, Permission.TERRAFORM_EDIT)
+    project = queries.get_project(actor, uuid)
+    revision = queries_files.revision_of(actor, project.revision_id)
+    if revision is None:
+        raise Conflict("This project has no files yet. Add some; they are read by themselves.", error="no_files")
+    doorbells.read_again(actor.tenant_id, revision.id)
+    db.session.refresh(revision)
+    audit.record(
+        actor,
+        "terraform_project:read_again",
+        project_resource(project),
+        action="UPDATE",
+        details={"name": project.name, "revision": revision.id},
+    )
+    return revision
 
 
 def _project(actor: Actor, uuid: str) -> TerraformProject:

@@ -146,6 +146,22 @@ def unlock_state(actor: Actor, project_uuid: str, workspace: str, lock_id: str |
         return
     if lock_id and lock.lock_id != lock_id:
         raise StateLocked(holder_of(lock))
+    _remove(actor, head, lock, by_force=not lock_id)
+
+
+def take_away(actor: Actor, project_uuid: str, workspace: str, *, run_uuid: str) -> None:
+    """Take away, by force, the lock that this run left; no lock is fine. Raises StateLocked when it is another's."""
+    require(actor, Permission.TERRAFORM_STATE_UNLOCK)
+    head = find_head(actor, active_project(actor, project_uuid), check_workspace(workspace), for_update=True)
+    lock = None if head is None else lock_of(head)
+    if head is None or lock is None:
+        return
+    if lock.run_uuid != run_uuid:
+        raise StateLocked(holder_of(lock))
+    _remove(actor, head, lock, by_force=True)
+
+
+def _remove(actor: Actor, head: TerraformState, lock: TerraformStateLock, *, by_force: bool) -> None:
     db.session.execute(
         delete(TerraformStateLock).where(
             TerraformStateLock.tenant_id == head.tenant_id, TerraformStateLock.id == lock.id
@@ -155,8 +171,8 @@ def unlock_state(actor: Actor, project_uuid: str, workspace: str, lock_id: str |
     db.session.expunge(lock)
     audit.record(
         actor,
-        "terraform_state:unlock" if lock_id else "terraform_state:force_unlock",
+        "terraform_state:force_unlock" if by_force else "terraform_state:unlock",
         state_resource(head),
-        action="UPDATE" if lock_id else "ALERT",
+        action="ALERT" if by_force else "UPDATE",
         details={"workspace": head.workspace, "lock": lock.lock_id, "holder": lock.info.get("Who")},
     )

@@ -15,7 +15,7 @@ from app.core.permissions import Permission, require
 from app.core.runtime import settings
 from app.sources.git_fields import offered_keys
 from app.sources.models import CredentialKind
-from app.terraform import binaries, queries, queries_executions, queries_infrastructure, service
+from app.terraform import binaries, out_of_use, queries, queries_executions, queries_infrastructure, service
 from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import Review
 from app.terraform.models_state import DEFAULT_WORKSPACE
@@ -62,6 +62,7 @@ def project(terraform_uuid: Any) -> str:
     """Show one project: its workspaces, who holds their locks, and how a command line is connected."""
     actor = current_actor()
     found = queries.get_project(actor, str(terraform_uuid))
+    offered = binaries.offer(actor)
     path = url_for("terraform_backend.state", terraform_uuid=found.uuid, workspace=DEFAULT_WORKSPACE)
     return render_template(
         "terraform/project.html",
@@ -70,7 +71,9 @@ def project(terraform_uuid: Any) -> str:
         workspaces=queries.list_workspaces(actor, found),
         executions=queries_executions.list_executions(actor, project=found, page_size=5).items,
         waiting=queries_executions.list_executions(actor, project=found, review=Review.WAITING, page_size=5).items,
-        versions=binaries.installed_versions(actor)[found.program],
+        versions=offered.versions[found.program],
+        version_notes=offered.notes,
+        what_stays=out_of_use.what_stays(actor, found) if found.is_active else "",
         offered=offered_keys(found),
         costs=queries_infrastructure.costs(actor, found),
         money=money,
@@ -82,10 +85,12 @@ def _form_page(found: TerraformProject | None, error: AppError | None = None) ->
     errors = {name: list(said) for name, said in error.errors.items()} if error else {}
     if error and not errors:
         errors = {"_form": [error.message]}
+    offered = binaries.offer(current_actor())
     page = render_template(
         "terraform/project_form.html",
         project=found,
-        versions=sorted({v for found in binaries.installed_versions(current_actor()).values() for v in found}),
+        versions=list(dict.fromkeys(v for versions in offered.versions.values() for v in versions)),
+        version_notes=offered.notes,
         form={name: text for name, text in request.form.items() if name != "credential_secret"} if error else {},
         credentials=CREDENTIALS,
         errors=errors,
@@ -188,8 +193,7 @@ def project_active(terraform_uuid: Any) -> ResponseReturnValue:
         return render_template(
             "confirm.html",
             title=f"Take {found.name} out of use?",
-            message="Its states stay, and nobody reads or writes them until it is taken back: every command line that "
-            "is connected to it is refused.",
+            message=out_of_use.what_stays(actor, found),
             expected_name=None,
             action=url_for(".project_active", terraform_uuid=found.uuid),
             hidden={"is_active": "0"},

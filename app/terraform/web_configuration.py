@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
+from app.core.errors import Conflict
 from app.core.flask_app import current_actor
-from app.terraform import queries, queries_configuration, queries_infrastructure
+from app.terraform import queries, queries_configuration, queries_infrastructure, service_files
 from app.terraform.queries_configuration import ROOT
 from app.terraform.schemas_configuration import provider_name
 
@@ -42,6 +44,16 @@ def resources(terraform_uuid: Any) -> str:
         types=[(name, name) for name in queries_configuration.resource_types(actor, project)],
         places=[(ROOT, "the root module"), *((row.terraform_address, row.terraform_address) for row in modules)],
     )
+
+
+@blueprint.post(f"{PROJECT}/read-again")
+def read_again(terraform_uuid: Any) -> ResponseReturnValue:
+    """Have what the files declare read anew."""
+    try:
+        service_files.read_again(current_actor(), str(terraform_uuid))
+    except Conflict as error:
+        flash(error.message, "error")
+    return redirect(url_for(".resources", terraform_uuid=terraform_uuid), 303)
 
 
 @blueprint.get(f"{PROJECT}/resources/<uuid:resource_uuid>")

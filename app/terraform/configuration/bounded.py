@@ -18,10 +18,18 @@ MEMORY_BYTES = 1_073_741_824  # of address space
 OUTPUT_BYTES = 67_108_864
 MAX_FILE_BYTES = 1_048_576  # of one file
 _ROOT = Path(__file__).resolve().parents[3]
+_NO_MEMORY = ("MemoryError", "Cannot allocate memory", "failed to map segment")
+
+
+class ReadingFailed(Exception):
+    """The reading process ended by an error of its own; nothing is known of the files."""
 
 
 def read_bounded(files: Mapping[str, bytes], working_directory: str = "", *, seconds: float = SECONDS) -> Configuration:
-    """Return what the configuration declares, or the one problem that it could not be read within its bounds."""
+    """Return what the configuration declares, or the one problem that it could not be read within its bounds.
+
+    Raises ReadingFailed when the process could do nothing: an error of the platform, not of the files.
+    """
     kept, problems = {}, []
     for path, data in files.items():
         if not path.endswith((".tf", ".tf.json")):
@@ -41,13 +49,20 @@ def read_bounded(files: Mapping[str, bytes], working_directory: str = "", *, sec
             cwd=_ROOT,
             bounds=Bounds(output_bytes=OUTPUT_BYTES, memory_bytes=MEMORY_BYTES),
         )
+    is_too_large = (done.code is not None and done.code < 0) or any(word in done.error for word in _NO_MEMORY)
+    if done.code and not is_too_large:
+        words = done.error.strip().splitlines()[-1:]
+        raise ReadingFailed(f"exit code {done.code}: {(words or ['no word'])[0][:500]}")
     if done.code != 0:
         why = {
             "time": f"Reading the configuration took more than {seconds:g} seconds; it was given up.",
             "output": "The configuration declares more than what is kept; it was not read.",
         }.get(done.ended_by, "Reading the configuration needed more memory than it may have; it was given up.")
         return Configuration(problems=[*problems, Problem("", None, why)], is_whole=False)
-    found = from_data(json.loads(done.raw))
+    try:
+        found = from_data(json.loads(done.raw))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReadingFailed(f"its answer cannot be read: {type(error).__name__}") from error
     if problems:
         found.problems[:0] = problems
         found.is_whole = False
