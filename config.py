@@ -73,8 +73,7 @@ class Settings(BaseSettings):
         None, description="Folder under which servers' private keys must lie; <data_dir>/ssh_keys by default."
     )
     terraform_binaries: list[str] = Field(
-        default_factory=list,
-        description="JSON list of programs or folders with terraform or tofu, beside those in PATH.",
+        [], description="JSON list of programs or folders with terraform or tofu, beside those in PATH."
     )
     terraform_mirror: str | None = Field(None, description="Folder with provider packages that workers install from.")
     terraform_plugin_cache: bool = Field(True, description="Keep installed providers in the worker's data folder.")
