@@ -37,7 +37,7 @@ def check_values(actor: Actor, project: TerraformProject) -> None:
     if found:
         more = f" And {len(found) - MOST_SAID} more." if len(found) > MOST_SAID else ""
         raise Conflict(
-            f"{' '.join(found[:MOST_SAID])}{more} Give other values on the page Variables, then ask again.",
+            f"{' '.join(found[:MOST_SAID])}{more} Mend that on the page Variables, then ask again.",
             error="values_refused",
         )
 
