@@ -227,3 +227,15 @@ def test_rules_are_set_in_the_browser_and_what_is_wrong_is_said_beside_the_field
     assert factories.post(browser, where, **form, rule_min="2", rule_one_of="5\r\n7\r\n").status_code == 303
     assert variables(shop)["size"]["rules"] == {"min": 2, "one_of": ["5", "7"]}
     assert 'value="2.0"' in text(browser, where) or 'value="2"' in text(browser, where)
+
+
+def test_a_rule_is_set_in_the_browser_on_a_variable_that_gets_its_value_elsewhere(
+    shop: Shop, browser: FlaskClient
+) -> None:
+    zone = variables(shop)["zone"]
+    where = f"/terraform/{shop.uuid}/variables/{zone['id']}"
+    assert 'name="keep"' in text(browser, where)
+    saved = factories.post(browser, where, name="zone", value="", keep="1", has_rules="1", rule_one_of="a")
+    assert saved.status_code == 303
+    left = variables(shop)["zone"]
+    assert (left["is_set"], left["rules"]) == (False, {"one_of": ["a"]})
