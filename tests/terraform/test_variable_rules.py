@@ -213,6 +213,15 @@ def test_conditions_that_the_files_declare_stop_the_plan_with_their_message_and_
     assert "Not 13, please." in log and "two" not in log, "the line of the file with every value is not shown"
 
 
+def test_a_rule_that_comes_while_a_plan_waits_holds_when_it_begins(workshop: Workshop) -> None:
+    size = give(workshop, "size", 2, rules={"max": 5})
+    asked = workshop.ask()
+    workshop.of_project("PATCH", f"/variables/{size['id']}", json={"rules": {"max": 1}})
+    failed = workshop.ended(asked)
+    assert (failed["status"], failed["failure_code"]) == ("failed", "engine_error")
+    assert "size must be at most 1." in failed["error_message"] and failed["review"] == "none"
+
+
 def test_rules_are_set_in_the_browser_and_what_is_wrong_is_said_beside_the_field(
     shop: Shop, browser: FlaskClient
 ) -> None:
