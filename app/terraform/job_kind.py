@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.core.actor import Actor
 from app.core.crypto import DecryptionError
 from app.core.db import db
+from app.core.errors import Conflict
 from app.core.runtime import settings
 from app.jobs import artifacts, kinds
 from app.jobs.kinds import JobKind, PreparationError, PreparedRun, RunRequest
@@ -28,6 +29,7 @@ from app.terraform import (
     provider_values,
     queries_executions,
     service_executions,
+    values_check,
     variable_values,
 )
 from app.terraform.models import TerraformProject
@@ -78,6 +80,11 @@ class TerraformKind(JobKind):
                 f"This worker has no {request.engine}. Install it, name it in MILLWRIGHT_TERRAFORM_BINARIES and "
                 "restart the worker, or choose another version on the project's page."
             )
+        if execution.execution_type in (ExecutionType.PLAN, ExecutionType.REFRESH):
+            try:  # a set, or the files, may be others than when it was asked for
+                values_check.check_values(actor, project, execution.revision_id)
+            except Conflict as error:
+                raise _stop(error.message) from error
         try:
             elsewhere = elsewhere_reading.what_to_read(actor, project, execution)
             if elsewhere is None:

@@ -72,9 +72,10 @@ def execute(actor: Actor, project_uuid: str, wanted: ExecutionRequest, *, source
     _check(project, wanted)
     if _lives_elsewhere(actor, project, wanted):
         return _submit(actor, project, replace(wanted, branch=None), revision_id=None, source=source, needs_files=False)
+    is_git = project.source is ProjectSource.GIT
     if wanted.execution_type is not ExecutionType.INIT:
-        values_check.check_values(actor, project)
-    if project.source is ProjectSource.GIT:
+        values_check.check_values(actor, project, None if is_git else project.revision_id)
+    if is_git:
         wanted = replace(wanted, branch=wanted.branch or project.git_branch)
         return _submit(actor, project, wanted, revision_id=None, source=source)
     if project.revision_id is None:

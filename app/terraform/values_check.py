@@ -1,8 +1,8 @@
-"""Whether the values that a project has can be planned with: looked at before anything is submitted.
+"""Whether the values that a project has can be planned with: looked at when a plan is asked for, and when it begins.
 
 Rules that people set hold always. What the files declare is known only for the files in force, and only when all of
-them could be read; of a project from git the newest files are those that the execution is about to read. Conditions
-that the files declare are terraform's: it looks at them in each plan.
+them could be read; those of a project from git are not known before the execution has read them. Conditions that the
+files declare are terraform's: it looks at them in each plan.
 """
 
 from __future__ import annotations
@@ -17,22 +17,25 @@ from app.core.errors import Conflict
 from app.core.permissions import Permission, require
 from app.terraform import queries, queries_files, type_expressions, variable_rules, variable_values
 from app.terraform.configuration.shapes import HIDDEN
-from app.terraform.models import ProjectSource, TerraformProject
+from app.terraform.models import TerraformProject
 from app.terraform.models_variables import TerraformVariable
 from app.terraform.variable_values import Given
 
 MOST_SAID = 10
 
 
-def check_values(actor: Actor, project: TerraformProject) -> None:
-    """Raise Conflict, naming each variable with what is wrong, for values that no plan can be made with."""
+def check_values(actor: Actor, project: TerraformProject, revision_id: int | None) -> None:
+    """Raise Conflict, naming each variable with what is wrong, for values that no plan of these files can be made with.
+
+    ``revision_id`` are the files that are to be planned, None when they are still to be read.
+    """
     require(actor, Permission.TERRAFORM_PLAN)
     rows = queries.variables_with_secrets(actor.tenant_id, project.id)
     try:
         given = {one.name: one for one in variable_values.given_values(actor.tenant_id, project.id, rows)}
     except DecryptionError:
         return  # the execution says so, with what to do
-    is_known = _is_known(actor, project)
+    is_known = _is_known(actor, project, revision_id)
     found = [text for row in rows for text in _problems(row, given.get(row.name), is_known)]
     if found:
         more = f" And {len(found) - MOST_SAID} more." if len(found) > MOST_SAID else ""
@@ -42,12 +45,12 @@ def check_values(actor: Actor, project: TerraformProject) -> None:
         )
 
 
-def _is_known(actor: Actor, project: TerraformProject) -> bool:
-    """Say whether the rows are of the files that are about to be planned."""
-    if project.source is ProjectSource.GIT:
-        return False
+def _is_known(actor: Actor, project: TerraformProject, revision_id: int | None) -> bool:
+    """Say whether the rows are of the files that are to be planned."""
     revision = queries_files.current_revision(actor, project)
-    return revision is not None and revision.read_at is not None and not revision.problems
+    if revision is None or revision.id != revision_id:
+        return False
+    return revision.read_at is not None and not revision.problems
 
 
 def _problems(row: TerraformVariable, given: Given | None, is_known: bool) -> Iterator[str]:

@@ -213,6 +213,15 @@ def test_conditions_that_the_files_declare_stop_the_plan_with_their_message_and_
     assert "Not 13, please." in log and "two" not in log, "the line of the file with every value is not shown"
 
 
+def test_a_rule_that_comes_while_a_plan_waits_holds_when_it_begins(workshop: Workshop) -> None:
+    size = give(workshop, "size", 2, rules={"max": 5})
+    asked = workshop.ask()
+    workshop.of_project("PATCH", f"/variables/{size['id']}", json={"rules": {"max": 1}})
+    failed = workshop.ended(asked)
+    assert (failed["status"], failed["failure_code"]) == ("failed", "engine_error")
+    assert "size must be at most 1." in failed["error_message"] and failed["review"] == "none"
+
+
 def test_rules_are_set_in_the_browser_and_what_is_wrong_is_said_beside_the_field(
     shop: Shop, browser: FlaskClient
 ) -> None:
@@ -227,3 +236,15 @@ def test_rules_are_set_in_the_browser_and_what_is_wrong_is_said_beside_the_field
     assert factories.post(browser, where, **form, rule_min="2", rule_one_of="5\r\n7\r\n").status_code == 303
     assert variables(shop)["size"]["rules"] == {"min": 2, "one_of": ["5", "7"]}
     assert 'value="2.0"' in text(browser, where) or 'value="2"' in text(browser, where)
+
+
+def test_a_rule_is_set_in_the_browser_on_a_variable_that_gets_its_value_elsewhere(
+    shop: Shop, browser: FlaskClient
+) -> None:
+    zone = variables(shop)["zone"]
+    where = f"/terraform/{shop.uuid}/variables/{zone['id']}"
+    assert 'name="keep"' in text(browser, where)
+    saved = factories.post(browser, where, name="zone", value="", keep="1", has_rules="1", rule_one_of="a")
+    assert saved.status_code == 303
+    left = variables(shop)["zone"]
+    assert (left["is_set"], left["rules"]) == (False, {"one_of": ["a"]})
