@@ -43,6 +43,8 @@ def why_none(provider: str, alias: str) -> str:
             f"{provider} finds its credentials in its environment, which all of its instances share. Set those of the "
             f"default instance here, and give {provider}.{alias} its own by a sensitive variable of the configuration."
         )
+    if alias:
+        return f"Give {provider}.{alias} its credentials by a sensitive variable of the configuration."
     return (
         f"How {provider} finds its credentials is not known here. Set what it reads from its environment under "
         "Environment of providers, or use a sensitive variable of the configuration."
