@@ -11,7 +11,7 @@ from app.core.errors import AppError, Conflict, InvalidInput, Locked
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
-from app.terraform import queries, state_locks, state_store
+from app.terraform import queries, queries_git, state_locks, state_store
 from app.terraform.state_bytes import StateUnreadable
 
 blueprint = Blueprint("terraform_states", __name__, template_folder="templates")
@@ -41,12 +41,14 @@ def state(terraform_uuid: Any, workspace: str) -> str:
     differences = None
     if before and after:
         differences = state_store.compare_versions(actor, project.uuid, workspace, before, after)
+    versions = queries.list_versions(actor, project, workspace, page=_number("page") or 1, after=_number("cursor"))
     return render_template(
         "terraform/state.html",
         project=project,
         state=found.state,
         lock=queries.lock_data(found.lock),
-        page=queries.list_versions(actor, project, workspace, page=_number("page") or 1, after=_number("cursor")),
+        page=versions,
+        branches=queries_git.branch_names(actor, [file.branch_id for file in versions.items]),
         before=before,
         after=after,
         differences=differences,
