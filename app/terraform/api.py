@@ -13,7 +13,7 @@ from app.core.edit_version import IF_MATCH, etag, seen_version
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
 from app.core.schemas import Strict
-from app.terraform import queries, service, state_locks, state_store
+from app.terraform import queries, queries_git, service, state_locks, state_store
 from app.terraform.output_references import reference_to
 from app.terraform.schemas import (
     StateCompareQuery,
@@ -148,11 +148,13 @@ def list_versions(args: dict[str, Any], terraform_uuid: Any, workspace: str) -> 
         actor,
         queries.get_project(actor, str(terraform_uuid)),
         workspace,
+        branch=args.get("branch"),
         page=args["page"],
         page_size=args["page_size"],
         after=args.get("after"),
     )
-    return paged(page, [version_data(file) for file in page.items])
+    names = queries_git.branch_names(actor, [file.branch_id for file in page.items])
+    return paged(page, [version_data(file, names.get(file.branch_id or 0)) for file in page.items])
 
 
 @blueprint.route(f"{WORKSPACE}/versions/<int:version>/content", methods=["GET"])

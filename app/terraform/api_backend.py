@@ -21,6 +21,7 @@ import json
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.core.actor import Actor
 from app.core.errors import InvalidInput, PermissionDenied
@@ -29,6 +30,7 @@ from app.core.permissions import Permission
 from app.core.runtime import settings
 from app.terraform import state_locks, state_store
 from app.terraform.models_state import StateSource
+from app.terraform.state_document import StateTooLarge
 from app.terraform.state_locks import StateLocked
 
 protocol = Blueprint("terraform_backend", __name__)
@@ -68,7 +70,10 @@ def _of_run(actor: Actor) -> dict[str, Any]:
 
 
 def _checked_body() -> bytes:
-    data = request.get_data(cache=False)
+    try:
+        data = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise StateTooLarge from None
     given = request.headers.get("Content-MD5")
     # Said by the protocol; it finds bytes that were cut on their way, and is no safeguard against anybody.
     if given and given != base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode():

@@ -20,6 +20,7 @@ from app.core.sorting import SortKeys
 from app.core.tenancy import scoped
 from app.terraform.models import TerraformProject
 from app.terraform.models_environment import TerraformEnvironment
+from app.terraform.models_git import GitBranch
 from app.terraform.models_state import TerraformState, TerraformStateFile, TerraformStateLock
 from app.terraform.models_variables import TerraformVariable
 
@@ -136,12 +137,29 @@ def lock_of_workspace(actor: Actor, project: TerraformProject, name: str) -> Map
 
 
 def list_versions(
-    actor: Actor, project: TerraformProject, name: str, *, page: int = 1, page_size: int = 50, after: int | None = None
+    actor: Actor,
+    project: TerraformProject,
+    name: str,
+    *,
+    branch: str | None = None,
+    page: int = 1,
+    page_size: int = 50,
+    after: int | None = None,
 ) -> Page[TerraformStateFile]:
-    """Return the versions of a workspace's state, the newest first; none for a workspace that had no state yet."""
+    """Return the versions of a workspace's state, the newest first; none for a workspace that had no state yet.
+
+    ``branch``: only those that runs of this branch have written.
+    """
     require(actor, Permission.TERRAFORM_VIEW)
     state_id = _state_id(actor, project, name)
     statement = scoped(actor, TerraformStateFile).where(TerraformStateFile.state_id == state_id)
+    if branch is not None:
+        wanted = select(GitBranch.id).where(
+            GitBranch.tenant_id == actor.tenant_id,
+            GitBranch.project_id == project.id,
+            GitBranch.name == (branch if branch.isascii() else ""),  # as with workspaces
+        )
+        statement = statement.where(TerraformStateFile.branch_id.in_(wanted))
     return paginate(statement, TerraformStateFile.version, page=page, page_size=page_size, after=after)
 
 

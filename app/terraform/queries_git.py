@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -25,3 +27,15 @@ def list_branches(actor: Actor, project: TerraformProject) -> Sequence[GitBranch
         .order_by(GitBranch.is_default.desc(), GitBranch.name)
         .limit(MOST_BRANCHES)
     ).all()
+
+
+def branch_names(actor: Actor, branch_ids: Collection[int | None]) -> dict[int, str]:
+    """Return the names of these branches by number; one query, none for no branch."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    ids = {branch_id for branch_id in branch_ids if branch_id is not None}
+    if not ids:
+        return {}
+    rows = db.session.execute(
+        select(GitBranch.id, GitBranch.name).where(GitBranch.tenant_id == actor.tenant_id, GitBranch.id.in_(ids))
+    )
+    return {row.id: row.name for row in rows}

@@ -102,8 +102,11 @@ class TerraformProjectQuery(Strict):
 
 
 class StateVersionQuery(Strict):
-    """Paging of versions."""
+    """Filter and paging of versions."""
 
+    branch = fields.String(
+        validate=validate.Length(1, 200), metadata={"description": "Only those that runs of this branch wrote."}
+    )
     page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
     page_size = fields.Integer(load_default=50, validate=validate.Range(1, 100))
     after = fields.Integer(validate=validate.Range(0, 2**31 - 1))
@@ -223,6 +226,7 @@ class StateVersionOut(Schema):
     source = fields.String()
     created_by = fields.Integer(allow_none=True)
     run_uuid = fields.String(allow_none=True)
+    branch = fields.String(allow_none=True, metadata={"description": "Of the run that wrote it, with git."})
     read_from = fields.String(allow_none=True, metadata={"description": "The place elsewhere that it was read at."})
     created_at = fields.String()
 
@@ -322,8 +326,8 @@ def workspace_data(found: queries.Workspace) -> dict[str, Any]:
     }
 
 
-def version_data(file: TerraformStateFile) -> dict[str, Any]:
-    """Return a version of a state as the API shows it."""
+def version_data(file: TerraformStateFile, branch: str | None = None) -> dict[str, Any]:
+    """Return a version of a state as the API shows it; ``branch`` is the name of its branch."""
     return {
         "version": file.version,
         "serial": file.serial,
@@ -335,6 +339,7 @@ def version_data(file: TerraformStateFile) -> dict[str, Any]:
         "source": file.source.value,
         "created_by": file.created_by,
         "run_uuid": file.run_uuid,
+        "branch": branch,
         "read_from": file.read_from,
         "created_at": iso(file.created_at),
     }

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from app.core.errors import InvalidInput
+from app.core.errors import AppError, InvalidInput
+from app.core.runtime import settings
 
 FORMAT = 4
 HIDDEN = "(sensitive value)"
@@ -75,6 +76,19 @@ class Instance:
         return hide(self.attributes, self.sensitive)
 
 
+class StateTooLarge(AppError):
+    """The bytes are more than are kept of a state."""
+
+    status = 413
+    error = "request_entity_too_large"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"This state is larger than {settings().state_max_bytes:,} bytes, and that is what is kept of one. Split "
+            "it into several workspaces, or raise MILLWRIGHT_STATE_MAX_BYTES."
+        )
+
+
 class ChangeKind(StrEnum):
     """How an address differs between two states."""
 
@@ -93,7 +107,9 @@ class Difference:
 
 
 def parse_state(data: bytes) -> StateDocument:
-    """Check the bytes of a state; raises InvalidInput that says what is wrong with them."""
+    """Check the bytes of a state; raises InvalidInput that says what is wrong with them, StateTooLarge."""
+    if len(data) > settings().state_max_bytes:
+        raise StateTooLarge
     try:
         parsed = json.loads(data)
     except (ValueError, RecursionError):

@@ -65,13 +65,19 @@ def files(terraform_uuid: Any) -> str:
     )
 
 
+@blueprint.url_value_preprocessor
+def _allow_archives(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Raise the limit of the body where archives come in, before anything reads the form."""
+    if endpoint == "terraform_files.upload":
+        request.max_content_length = settings().archive_max_bytes + 65_536
+
+
 @blueprint.post(f"{PROJECT}/archive")
 def upload(terraform_uuid: Any) -> ResponseReturnValue:
     """Make the files of an archive the files in force."""
     actor, uuid = current_actor(), str(terraform_uuid)
     require(actor, Permission.TERRAFORM_EDIT)
     queries.get_project(actor, uuid)
-    request.max_content_length = settings().archive_max_bytes + 65_536
     sent = request.files.get("file")
     back = redirect(url_for(".files", terraform_uuid=uuid), 303)
     if sent is None or not sent.filename:

@@ -11,13 +11,24 @@ from app.core.errors import AppError, Conflict, InvalidInput, Locked
 from app.core.flask_app import current_actor
 from app.core.permissions import Permission, require
 from app.core.runtime import settings
-from app.terraform import queries, state_locks, state_store
+from app.terraform import queries, queries_git, state_locks, state_store
 from app.terraform.models import TerraformProject
 from app.terraform.output_references import reference_to
 from app.terraform.state_bytes import StateUnreadable
+from app.terraform.state_document import StateTooLarge
 
 blueprint = Blueprint("terraform_states", __name__, template_folder="templates")
+FORM_BYTES = 65_536  # of what stands around the file
 WORKSPACE = "/terraform/<uuid:terraform_uuid>/workspaces/<workspace>"
+
+
+@blueprint.url_value_preprocessor
+def _allow_states(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Raise the limit of the body where states come in, before anything reads the form."""
+    if endpoint == "terraform_states.import_state":
+        request.max_content_length = settings().state_max_bytes + FORM_BYTES
+        if (request.content_length or 0) > request.max_content_length:
+            raise StateTooLarge
 
 
 def _number(name: str) -> int | None:
@@ -47,12 +58,14 @@ def state(terraform_uuid: Any, workspace: str) -> str:
     differences = None
     if before and after:
         differences = state_store.compare_versions(actor, project.uuid, workspace, before, after)
+    versions = queries.list_versions(actor, project, workspace, page=_number("page") or 1, after=_number("cursor"))
     return render_template(
         "terraform/state.html",
         project=project,
         state=found.state,
         lock=queries.lock_data(found.lock),
-        page=queries.list_versions(actor, project, workspace, page=_number("page") or 1, after=_number("cursor")),
+        page=versions,
+        branches=queries_git.branch_names(actor, [file.branch_id for file in versions.items]),
         before=before,
         after=after,
         differences=differences,
@@ -128,7 +141,6 @@ def unlock(terraform_uuid: Any, workspace: str) -> ResponseReturnValue:
 @blueprint.post("/terraform/<uuid:terraform_uuid>/import")
 def import_state(terraform_uuid: Any) -> ResponseReturnValue:
     """Take over a state file that lived elsewhere."""
-    request.max_content_length = settings().state_max_bytes
     actor, uuid = current_actor(), str(terraform_uuid)
     require(actor, Permission.TERRAFORM_STATE_WRITE)
     queries.get_project(actor, uuid)

@@ -103,6 +103,7 @@ VERSIONS = [
         terraform_version="1.11.4",
         size=181_233 * (number + 1),
         read_from=None,
+        branch_id=5 if source is StateSource.RUN else None,
         created_at=NOW,
     )
     for number, source in enumerate(StateSource)
@@ -263,6 +264,7 @@ def _state(**changes: Any) -> dict[str, Any]:
         "project": PROJECT,
         "state": STATE,
         "lock": None,
+        "branches": {5: "release/2026-11"},
         "page": listing(VERSIONS, 57),
         "before": None,
         "after": None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.audit.models import AuditEntry
 from app.core import runtime
@@ -19,6 +19,8 @@ from app.core.tenancy import system_scope
 from app.inventory.ssh_client import ScannedKey, parse_keys
 from app.sources.git_client import Git, GitError
 from app.terraform.models import TerraformProject
+from app.terraform.models_executions import TerraformExecution
+from app.terraform.models_git import GitBranch
 from tests import factories
 from tests.factories import PersonMade, bearer
 from tests.support.git_repositories import Repository
@@ -114,6 +116,34 @@ def test_another_branch_is_read_for_itself(git_workshop: Workshop, network: Repo
     assert names == [("release/2", True), ("main", False)]
     assert git_workshop.of_project("GET", "/files/main.tf") == (OTHER + "# more\n").encode()
     assert git_workshop.plan()["branch"] == "release/2"
+
+
+def test_versions_of_a_state_name_the_branch_of_the_run_that_wrote_them(
+    git_workshop: Workshop, network: Repository
+) -> None:
+    git_workshop.apply(git_workshop.plan())
+    network.git("checkout", "--quiet", "-b", "release/2")
+    network.commit({"main.tf": OTHER}, "Release")
+    git_workshop.apply(git_workshop.plan(branch="release/2"))
+    path = "/workspaces/default/versions"
+
+    def branches(query: str = "") -> list[str | None]:
+        return [row["branch"] for row in git_workshop.of_project("GET", f"{path}{query}")]
+
+    written = branches()
+    assert written[0] == "release/2" and written[-1] == "main"
+    assert set(branches("?branch=main")) == {"main"}
+    assert branches("?branch=release%2F2") == [name for name in written if name == "release/2"]
+    assert branches("?branch=%C3%A4") == branches("?branch=nobody") == []
+    restored = git_workshop.of_project("POST", f"{path}/1/restore", 201)
+    assert restored["branch"] is None, "a person put it back"
+    with system_scope("test"), unit_of_work():
+        names = {row.id: row.name for row in db.session.scalars(select(GitBranch))}
+        runs = db.session.scalars(select(TerraformExecution).order_by(TerraformExecution.id)).all()
+        assert [names.get(run.branch_id or 0) for run in runs] == ["main", "main", "release/2", "release/2"]
+        db.session.execute(delete(GitBranch).where(GitBranch.name == "release/2"))
+    assert branches("?branch=release%2F2") == []
+    assert branches()[1] is None, "the version stays without its branch"
 
 
 def test_the_policy_applies_plans_of_the_projects_own_branch_and_of_no_other(
