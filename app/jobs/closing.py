@@ -17,7 +17,7 @@ from app.core.db_time import database_now
 from app.core.state_machine import transition
 from app.core.wake import wake
 from app.inventory import last_jobs
-from app.jobs import figures, locks
+from app.jobs import figures, kinds, locks
 from app.jobs.events import FinishedJob, RunFinished, run_finished
 from app.jobs.models import Job, Launch, Run
 from app.jobs.status import JOB_FINAL, JOB_TRANSITIONS, RUN_TRANSITIONS, JobStatus, RunStatus
@@ -111,6 +111,8 @@ def _finish_jobs(
         name = hosts_by_job.get(job.id)
         status, host = job_outcome(result, result.hosts.get(name) if name else None)
         message = host.message or (MESSAGES.get(host.failure_code, "") if host.failure_code else "")
+        if host.failure_code is FailureCode.LOST:
+            message = f"{message} {kinds.after_loss(run.kind)}".strip()
         outcomes.append((job, status, host))
         rows.append(
             {

@@ -62,10 +62,14 @@ class PreparedRun:
 
 
 class JobKind(Protocol):
-    """One kind of job, e.g. ``ansible``. Stateless; looked up by ``name``. ``queue``: which workers get its runs."""
+    """One kind of job, e.g. ``ansible``. Stateless; looked up by ``name``. ``queue``: which workers get its runs.
+
+    ``after_loss``: what people should do after a run of this kind that was lost; said with the job's error.
+    """
 
     name: str
     queue: str = RUN_QUEUE
+    after_loss: str = ""
 
     def relaunch(self, actor: Actor, launch_uuid: str, *, only: str) -> Launch:
         """Launch the same again with the same inputs, ``only`` on "failed" (and not reached) servers or on "all".
@@ -119,6 +123,11 @@ def get(name: str) -> JobKind:
 def queue_of(name: str) -> str:
     """Return the queue of a kind's runs; the common one for a kind that names none, or that nobody knows here."""
     return getattr(_kinds.get(name), "queue", RUN_QUEUE)
+
+
+def after_loss(name: str) -> str:
+    """Return what people should do after a lost run of a kind; empty for nothing in particular."""
+    return getattr(_kinds.get(name), "after_loss", "")
 
 
 def memory_of(queue: str) -> int:

@@ -20,6 +20,7 @@ targets, replaces          lists of resource addresses
 is_destroy                 bool: plan the end of everything
 is_refresh_only            bool: only look what changed outside
 is_speculative             bool: takes no lock and never waits for one
+lock_holder                sentence that names who holds the state's lock as the run begins, if somebody does
 lock_timeout_seconds       how long to wait for a lock that somebody else holds
 parallelism                operations at once, terraform's default is 10
 mirror, plugin_cache       directories: provider packages to install from, and shared between runs

@@ -19,12 +19,15 @@ from app.runners.base import FailureCode, HostResult, RunResult, StopReason, Tas
 from app.runners.outcome import STOP_CODES, STOP_MESSAGES
 from app.runners.recorder import Recorder
 from app.runners.sealed import seal
+from app.runners.terraform_advice import about_lock, advice_for
 from app.runners.terraform_plan import plan_base, redact_plan, summarize
 
 VARIABLES_NAME = "variables.tfvars.json"  # in which terraform is given the values of variables
 HOST = "terraform"  # the one job of the run
 _LEVELS = {"error": "ERROR", "warn": "WARNING", "debug": "DEBUG", "trace": "DEBUG"}
 _CHATTER = {"version", "planned_change", "refresh_start", "refresh_complete"}
+_MOST_ERROR_LINES = 14  # of standard error that become the message
+_PREAMBLE = "encountered problems during initiali"  # "described below": what follows says it
 _LEAVES_ALONE = {"read", "noop", "open", "renew", "close"}
 LAST_WORDS, MORE_WORDS = 7, 31  # lines before the last one; a backend that cannot be reached says more
 SALVAGED = (
@@ -50,6 +53,9 @@ class TerraformOutcome:
         self._counts: dict[str, int] = {}
         self._failures: list[tuple[str, str]] = []  # task, message
         self._last_words: list[str] = []
+        self._error_words: list[str] = []  # of the present command: its standard error from the first "Error: " on
+        self._ended_with: int | None = None  # exit code of a command that failed and said nothing in its stream
+        self._lock_holder = str(parameters.get("lock_holder") or "")
         self._finished = False
         self._salvaged = False
         self._elsewhere: Mapping[str, Any] = parameters.get("elsewhere") or {}
@@ -76,11 +82,18 @@ class TerraformOutcome:
     def hear(self, text: str, level: str) -> None:
         """Remember what was printed outside of the stream: why terraform could not start, or crashed."""
         if text.strip():
+            words = self._recorder.clean(text, 1000)
             most = MORE_WORDS if self._elsewhere else LAST_WORDS
-            self._last_words = [*self._last_words[-most:], self._recorder.clean(text, 1000)]
+            self._last_words = [*self._last_words[-most:], words]
+            words = words.strip()
+            if words.startswith("Error: ") and any(_PREAMBLE in line for line in self._error_words[:1]):
+                self._error_words = []
+            if (self._error_words or words.startswith("Error: ")) and len(self._error_words) < _MOST_ERROR_LINES:
+                self._error_words.append(words)
 
     def _begin_step(self, name: str, capture: str) -> None:
         self._step_name, self._capturing, self._began = name, capture, time.monotonic()
+        self._error_words = []
         self._seq += 1
         self._step = self._seq
         self._recorder.task(self._seq, self._operation, f"terraform {name}", name, "", "task")
@@ -93,11 +106,13 @@ class TerraformOutcome:
         self._resources = {}
         status = TaskStatus.OK if good else TaskStatus.IGNORED if event.get("opt") else TaskStatus.FAILED
         if status is TaskStatus.FAILED and not self._failures:
-            self._failures.append((f"terraform {self._step_name}", self._how(code)))
+            self._ended_with = code  # put into words at the end: what it printed may not have arrived yet
         self._result(self._step, status, self._began)
         self._finished = good
 
     def _how(self, code: int) -> str:
+        if self._error_words and not self._elsewhere:
+            return f"terraform {self._step_name}: {' '.join(self._error_words).removeprefix('Error: ')}"[:2000]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         words = " ".join(self._last_words)
         means = ""
@@ -119,7 +134,8 @@ class TerraformOutcome:
         message = _parsed(line)
         if message is None:
             self._text(line)
-            self.hear(line, "INFO")
+            if line.strip():
+                self._last_words = [*self._last_words[-7:], self._recorder.clean(line, 1000)]
             return
         kind = message.get("type")
         text = str(message.get("@message", ""))
@@ -168,7 +184,8 @@ class TerraformOutcome:
         self._text("\n".join(part for part in parts if part), "ERROR" if is_error else "WARNING")
         if is_error:
             where = f" ({place})" if place else ""
-            message = f"{found.get('summary', '')}{where}. {detail}".strip()
+            message = about_lock(str(found.get("summary")), detail, self._lock_holder)
+            message = message or f"{found.get('summary', '')}{where}. {detail}".strip()
             task = address or f"terraform {self._step_name}"
             self._failures.append((self._recorder.clean(task, 255), self._recorder.clean(message, 2000)))
 
@@ -211,6 +228,8 @@ class TerraformOutcome:
         failed = bool(exit_code) or not self._finished
         if not failed:
             stopped_by = None
+        if self._ended_with is not None and not self._failures:
+            self._failures.append((f"terraform {self._step_name}", self._how(self._ended_with)))
         task, message = self._failures[0] if self._failures else ("", "")
         code: FailureCode | None = None
         if stopped_by is not None:
@@ -219,6 +238,7 @@ class TerraformOutcome:
             named = exit_code in (0, 1, 2)
             code = FailureCode.TASK_FAILED if named and self._failures else FailureCode.ENGINE_ERROR
             message = message or self._how(exit_code or 0)
+            message = f"{message} {advice_for(message)}".strip()
         if self._salvaged:
             message = f"{message} {SALVAGED}".strip()
         host = HostResult(None, counts=self._counts)

@@ -29,6 +29,7 @@ from app.terraform import (
     provider_values,
     queries_executions,
     service_executions,
+    state_locks,
     values_check,
     variable_values,
 )
@@ -53,6 +54,10 @@ class TerraformKind(JobKind):
 
     name = service_executions.KIND
     queue = QUEUE
+    after_loss = (
+        "If it held the state, that is still locked by this run, and may be up to 20 seconds behind what it did. On "
+        "the page of this execution: Unlock, then Refresh the state, then plan again."
+    )
 
     def relaunch(self, actor: Actor, launch_uuid: str, *, only: str) -> Launch:
         """Ask for the same again, with the files of today."""
@@ -151,6 +156,8 @@ def _inputs(
         may_lock=not execution.is_speculative and kind is not ExecutionType.INIT,
         may_write=kind in _WRITING,
     )
+    if claims.may_lock:
+        found["lock_holder"] = state_locks.holder_sentence(actor, project, execution.workspace)
     base = (settings().internal_url or settings().public_url).rstrip("/")
     found["backend"] = {
         "address": f"{base}/api/v1/terraform/state/{project.uuid}/{execution.workspace}",

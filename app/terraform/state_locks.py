@@ -16,6 +16,7 @@ from app.core.db_time import database_now
 from app.core.errors import Conflict, InvalidInput, Locked
 from app.core.permissions import Permission, require
 from app.terraform import elsewhere_config
+from app.terraform.models import TerraformProject
 from app.terraform.models_state import TerraformState, TerraformStateLock
 from app.terraform.state_heads import active_project, check_workspace, find_head, made_head
 from app.terraform.trail import state_resource
@@ -74,6 +75,14 @@ def lock_of(head: TerraformState) -> TerraformStateLock | None:
 def holder_of(lock: TerraformStateLock) -> Holder:
     """Return who holds a lock."""
     return Holder(lock.info, lock.acquired_at, lock.run_uuid)
+
+
+def holder_sentence(actor: Actor, project: TerraformProject, workspace: str) -> str:
+    """Return who holds a workspace's state and what to do about it, as StateLocked says it; empty for nobody."""
+    require(actor, Permission.TERRAFORM_VIEW)
+    head = find_head(actor, project, workspace)
+    lock = None if head is None else lock_of(head)
+    return "" if lock is None else StateLocked(holder_of(lock)).message
 
 
 def check_lock(head: TerraformState, lock_id: str | None) -> None:

@@ -19,9 +19,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     FailureCode.LOST: (
         "run lost, its end is unknown",
-        "The worker or its machine went away after the playbook had begun. It may be half done on these servers: "
-        "changes before the last line of the log were made, what came after it is unknown. "
-        "Check the servers before you launch it again.",
+        "The worker or its machine went away after it had begun. It may be half done: changes before the last line of "
+        "the log were made, what came after it is unknown. Check what it works on before you launch it again.",
     ),
     FailureCode.TIMEOUT: (
         "stopped at its time limit",
@@ -44,7 +43,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     FailureCode.ENGINE_ERROR: (
         "could not be run",
-        "The engine gave up before or between the tasks, often because of a syntax error in the playbook.",
+        "The engine gave up before or between the tasks. Its own words are below; for a playbook it is often a syntax "
+        "error.",
     ),
     FailureCode.POISON: (
         "could not be started",

@@ -25,6 +25,7 @@ from tests.terraform.conftest import Backend
 from tests.terraform.house import Workshop
 
 pytestmark = pytest.mark.database
+REFRESH = "Refresh the state</button>"
 LOCK = {"ID": "11111111-2222-3333-4444-555555555555", "Operation": "OperationTypeApply", "Who": "run@worker-1"}
 
 
@@ -99,7 +100,7 @@ def test_a_lost_apply_is_recovered_in_two_clicks_on_its_page(
 ) -> None:
     page = shown(browser, lost)
     assert "still locked by this run (system (run@worker-1) for apply" in " ".join(page.split())
-    assert "up to 20 seconds behind" in page and "Refresh the state" not in page
+    assert "up to 20 seconds behind" in page and REFRESH not in page
     page = click(browser, page, "Unlock")
     assert "The lock of this run was taken away" in page
     page = click(browser, page, "Refresh the state")
@@ -107,7 +108,7 @@ def test_a_lost_apply_is_recovered_in_two_clicks_on_its_page(
     workshop.work()
     (newest, *_older) = workshop.of_project("GET", "/executions")
     assert (newest["execution_type"], newest["status"]) == ("refresh", "success"), newest["error_message"]
-    assert "Refresh the state" not in shown(browser, lost), "it has been done"
+    assert REFRESH not in shown(browser, lost), "it has been done"
     assert workshop.apply(workshop.plan())["status"] == "success"
 
 
@@ -120,13 +121,13 @@ def test_the_lock_of_somebody_else_is_not_taken_away_from_there(
     page = click(browser, page, "Unlock")
     assert "locked by ada (ada@laptop)" in page
     assert workshop.of_project("GET", "/workspaces/default")["lock"]["lock_id"] == "another"
-    assert "still locked by this run" not in page and "Refresh the state" not in page
+    assert "The state is still locked by this run" not in page and REFRESH not in page
 
 
 def test_a_run_that_is_under_way_keeps_its_lock(workshop: Workshop, browser: FlaskClient, admin: PersonMade) -> None:
     made = workshop.call("POST", f"/executions/{workshop.plan()['id']}/apply", 202, json={})
     claim = begin(workshop, admin, made)
-    assert "still locked by this run" not in shown(browser, made)
+    assert "The state is still locked by this run" not in shown(browser, made)
     answer = factories.post(browser, f"/terraform/executions/{made['id']}/unlock")
     page = browser.get(answer.headers["Location"]).get_data(as_text=True)
     assert "still under way" in page
@@ -140,13 +141,13 @@ def test_what_was_stopped_at_once_is_recovered_the_same_way_and_a_plain_failure_
     made = workshop.call("POST", f"/executions/{workshop.plan()['id']}/apply", 202, json={})
     end(begin(workshop, admin, made), FailureCode.CANCELLED)
     page = click(browser, shown(browser, made), "Unlock")
-    assert "Refresh the state" in page
+    assert REFRESH in page
     workshop.follow()
     failing = 'resource "terraform_data" "x" {\n  provisioner "local-exec" { command = "false" }\n}\n'
     workshop.write(failing)
     failed = workshop.apply(workshop.plan())
     assert failed["status"] == "failed"
-    assert "Refresh the state" not in shown(browser, failed)
+    assert REFRESH not in shown(browser, failed)
 
 
 def test_who_may_not_unlock_is_told_who_can(app: Flask, workshop: Workshop, admin: PersonMade, lost: Any) -> None:
