@@ -156,7 +156,13 @@ def test_variables_reach_the_run_and_secret_ones_are_nowhere_in_clear(workshop: 
     state = json.loads(backend.ask("GET").data)
     assert state["outputs"]["size"]["value"] == 7 and SECRET in json.dumps(state)
     assert workshop.of_project("GET", "/workspaces/default/outputs") == [
-        {"name": "size", "value": 7, "type": "number", "sensitive": False}
+        {
+            "name": "size",
+            "value": 7,
+            "type": "number",
+            "sensitive": False,
+            "reference": "terraform://network/default/size",
+        }
     ]
     assert SECRET.encode() not in dump(workshop.app)
     assert SECRET not in json.dumps(workshop.call("GET", f"/executions/{plan['id']}/plan"))
