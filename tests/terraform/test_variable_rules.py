@@ -222,6 +222,13 @@ def test_a_rule_that_comes_while_a_plan_waits_holds_when_it_begins(workshop: Wor
     assert "size must be at most 1." in failed["error_message"] and failed["review"] == "none"
 
 
+def test_what_newer_files_need_stops_no_plan_of_older_ones(workshop: Workshop) -> None:
+    asked = workshop.ask()
+    workshop.write(DECLARED)
+    Shop(workshop.app, workshop.settings, workshop.key, workshop.uuid).read()
+    assert workshop.ended(asked)["status"] == "success"
+
+
 def test_rules_are_set_in_the_browser_and_what_is_wrong_is_said_beside_the_field(
     shop: Shop, browser: FlaskClient
 ) -> None:

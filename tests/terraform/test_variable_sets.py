@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -160,6 +161,9 @@ def test_what_the_files_declare_as_sensitive_is_secret_even_from_a_plain_value_o
         ({"name": "size", "value": "x" * 65_536}, "value"),
         ({"name": "size", "value": 10**400}, "value"),
         ({"name": "size", "value": "\ud800"}, "value"),
+        ({"name": "size", "value": [{"\udfff": 1}]}, "value"),
+        ({"name": "size", "value": json.loads("[" * 80 + "]" * 80)}, "value"),
+        ({"name": "size", "value": 1, "description": "\udc80"}, "description"),
         ({"name": "size", "category": "else", "value": 1}, "category"),
         ({"name": "size", "value": 1, "description": "x" * 1001}, "description"),
     ],
