@@ -274,6 +274,19 @@ def test_an_apply_makes_its_instances_pending_and_then_created(workshop: Worksho
 
 
 @pytest.mark.database
+def test_an_instance_names_the_server_that_it_became(workshop: Workshop, backend: Backend) -> None:
+    rule = {"resource_type": "terraform_data", "hostname": "{input.value}.example.org", "ip_address": "192.0.2.1"}
+    workshop.of_project("POST", "/server-rules", 201, json=rule)
+    workshop.write('resource "terraform_data" "a" {\n  input = "web"\n}\n')
+    workshop.apply(workshop.plan())
+    (row,) = listed(backend)
+    headers = factories.bearer(backend.key)
+    shown = backend.app.test_client().get(f"/api/v1/infrastructure/resources/{row['id']}", headers=headers).json
+    server = backend.app.test_client().get(f"/api/v1/servers/{shown['server_id'] if shown else 0}", headers=headers)
+    assert server.json and server.json["hostname"] == "web.example.org"
+
+
+@pytest.mark.database
 def test_what_an_apply_does_not_get_to_has_failed_until_one_does(workshop: Workshop, backend: Backend) -> None:
     text = """
 resource "terraform_data" "a" {{
