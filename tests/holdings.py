@@ -121,7 +121,11 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
         db.session.flush()
         resource_uuid = resource.uuid
         module = TerraformModule(
-            tenant_id=owner.tenant_id, project_id=terraform["number"], name="net", terraform_address="module.net"
+            tenant_id=owner.tenant_id,
+            project_id=terraform["number"],
+            name="net",
+            version="1",
+            terraform_address="module.net",
         )
         state = TerraformState(tenant_id=owner.tenant_id, project_id=terraform["number"], workspace="default")
         db.session.add_all([module, state])

@@ -80,9 +80,9 @@ def _follow(tenant_id: int, execution_id: int) -> bool:
         _beside(execution, lambda: elsewhere_reading.take_up(system, execution, job))
         if execution.plan_id is not None:
             _follow_apply(system, execution, job)
+        if execution.execution_type in CHANGE_STATES:  # before the declared ones: service_executions has the order
+            _beside(execution, lambda: _become_infrastructure(system, execution, job))
         _beside(execution, lambda: resource_status.bring_back(system, execution, failed))
-    if execution.execution_type in CHANGE_STATES:
-        _beside(execution, lambda: _become_infrastructure(system, execution, job))
     if execution.execution_type in CHANGE_STATES and job.started_at is not None:
         _beside(execution, lambda: _become_servers(execution))
     return True

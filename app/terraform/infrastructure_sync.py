@@ -98,6 +98,8 @@ def bring_up(system: Actor, head: TerraformState) -> bool:
         log.warning("terraform.state_unreadable", extra={"state_id": head.id})
         _take(head, base, base)
         return False
+    if file is None and head.state_file_id is not None:
+        return False  # written after this transaction began: still due
     before = now if base == version and file is not None else _before(system, head, base)
     if not _take(head, base, version):
         return False
@@ -107,11 +109,11 @@ def bring_up(system: Actor, head: TerraformState) -> bool:
 
 def follow_execution(system: Actor, execution: TerraformExecution, *, has_begun: bool, is_whole: bool) -> None:
     """Bring the instances of an execution's workspace up to date at its end; nothing of it stays pending."""
-    head = db.session.scalar(
-        scoped(system, TerraformState).where(
-            TerraformState.project_id == execution.project_id, TerraformState.workspace == execution.workspace
-        )
+    which = scoped(system, TerraformState).where(
+        TerraformState.project_id == execution.project_id, TerraformState.workspace == execution.workspace
     )
+    db.session.execute(which.with_only_columns(TerraformState.id).with_for_update())
+    head = db.session.scalar(which)
     if head is not None:
         bring_up(system, head)
     infrastructure_status.end(system, execution, has_begun=has_begun, is_whole=is_whole)

@@ -280,6 +280,7 @@ def _submit(
     db.session.flush()
     db.session.refresh(made)
     changes = [] if plan is None else queries_executions.changes_of(actor, plan)
-    resource_status.set_out(made, [(str(one["address"]), str(one["kind"])) for one in changes])
+    # This order everywhere: the state, its instances, what is declared. Another one would meet it in a deadlock.
     infrastructure_status.set_out(actor, project, made, changes)
+    resource_status.set_out(made, [(str(one["address"]), str(one["kind"])) for one in changes])
     return made

@@ -180,16 +180,17 @@ def test_five_thousand_instances_take_a_constant_number_of_statements(backend: B
         ]
 
     numbers = []
-    for count, serial in ((10, 1), (5000, 2)):
+    for count, serial in ((10, 1), (5000, 2), (5000, 3)):
         backend.ask("POST", state(serial, aws_instance__web=of(count, f"web{serial}")))
         with sent() as statements:
             follow_all()
         numbers.append(len(statements))
     assert numbers[1] <= numbers[0] + 12, numbers
+    assert numbers[2] <= numbers[0] + 40, numbers  # every row changes: 500 ids a statement
     assert len(factories.rows(InfrastructureResource)) == 5000
     assert len(factories.rows(InfrastructureTag)) == 10_000
     with sent() as statements:
-        rows = listed(backend, tag="Name=web2-4711")
+        rows = listed(backend, tag="Name=web3-4711")
     assert [row["cloud_id"] for row in rows] == ["i-4711"] and len(statements) < 16
 
 
@@ -271,6 +272,19 @@ def test_an_apply_makes_its_instances_pending_and_then_created(workshop: Worksho
     assert detail.json and detail.json["resource_id"] == declared["id"]
     workshop.apply(workshop.plan(is_destroy=True))
     assert statuses(backend) == dict.fromkeys(two, "destroyed")
+
+
+@pytest.mark.database
+def test_an_instance_names_the_server_that_it_became(workshop: Workshop, backend: Backend) -> None:
+    rule = {"resource_type": "terraform_data", "hostname": "{input.value}.example.org", "ip_address": "192.0.2.1"}
+    workshop.of_project("POST", "/server-rules", 201, json=rule)
+    workshop.write('resource "terraform_data" "a" {\n  input = "web"\n}\n')
+    workshop.apply(workshop.plan())
+    (row,) = listed(backend)
+    headers = factories.bearer(backend.key)
+    shown = backend.app.test_client().get(f"/api/v1/infrastructure/resources/{row['id']}", headers=headers).json
+    server = backend.app.test_client().get(f"/api/v1/servers/{shown['server_id'] if shown else 0}", headers=headers)
+    assert server.json and server.json["hostname"] == "web.example.org"
 
 
 @pytest.mark.database
