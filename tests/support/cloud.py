@@ -58,11 +58,16 @@ def new_credentials() -> Credentials:
 class Cloud:
     """One mock of AWS, in memory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._record = folder / "calls"
-        around = {**os.environ, "MOTO_ENABLE_RECORDING": "1", "MOTO_RECORDER_FILEPATH": str(self._record)}
+        around = {
+            **os.environ,
+            "MOTO_ENABLE_RECORDING": "1",
+            "MOTO_RECORDER_FILEPATH": str(self._record),
+            **environment,
+        }
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         self.process: Process = start(command, name="moto", log=folder / "moto.log", env=around)
         wait_until(self._answers, 60, "the mock of AWS")
@@ -112,6 +117,14 @@ class Cloud:
             action = urllib.parse.parse_qs(body).get("Action", ["?"])[0]
             found.append(Call(f"{signed[3]}:{action}", signed[1], signed[2]))
         return found
+
+
+@pytest.fixture
+def closed_cloud(tmp_path: Path) -> Iterator[Cloud]:
+    """A cloud that knows nobody: every key is a wrong one."""
+    made = Cloud(tmp_path, INITIAL_NO_AUTH_ACTION_COUNT="0")
+    yield made
+    made.process.stop()
 
 
 @pytest.fixture

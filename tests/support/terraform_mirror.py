@@ -8,6 +8,7 @@ Looked for in this order: ``MILLWRIGHT_TEST_TERRAFORM_MIRROR``; the folders in w
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,8 @@ def aws_mirror() -> Path:
     if found is None:
         pytest.skip(MISSING)
     return found
+
+
+if __name__ == "__main__":
+    if find_mirror() is None:
+        print(f"!! {MISSING}: no test of machines on AWS.", file=sys.stderr)

@@ -250,3 +250,27 @@ def test_two_instances_of_aws_work_in_two_regions_and_two_accounts(
     whole = dump(workshop.app)
     for secret in (here.key_id, here.secret, *given(west).values()):
         assert secret not in said and secret.encode() not in whole
+
+
+@pytest.mark.stack
+def test_wrong_credentials_fail_the_plan_in_the_words_of_aws(
+    workshop: Workshop, closed_cloud: Cloud, aws_mirror: Path
+) -> None:
+    runtime.configure(runtime.settings().model_copy(update={"terraform_mirror": str(aws_mirror)}))
+    keys = new_credentials()
+    workshop.of_project("PUT", "/environment/AWS_ENDPOINT_URL", json={"value": closed_cloud.url, "sensitive": False})
+    put(workshop, "aws", region="eu-central-1", credentials=given(keys))
+    workshop.write('resource "aws_vpc" "main" {\n  cidr_block = "10.0.0.0/16"\n}\n')
+    plan = workshop.plan()
+    assert (plan["status"], plan["review"]) == ("failed", "none"), plan
+    assert "validating provider credentials" in plan["error_message"] and "403" in plan["error_message"], plan
+    said = workshop.log(plan) + json.dumps(plan)
+    assert keys.key_id not in said and keys.secret not in said
+    assert {call.key_id for call in closed_cloud.calls()} == {keys.key_id}
+
+
+def test_a_provider_that_the_mirror_does_not_have_is_named(workshop: Workshop, tmp_path: Path) -> None:
+    runtime.configure(runtime.settings().model_copy(update={"terraform_mirror": str(tmp_path)}))
+    workshop.write('resource "homemade_thing" "x" {}\n')
+    plan = workshop.plan()
+    assert plan["status"] == "failed" and "hashicorp/homemade" in plan["error_message"], plan["error_message"]
