@@ -178,6 +178,21 @@ def test_whatever_would_write_is_refused_with_what_to_do(workshop: Workshop, bac
     assert len(versions(workshop)) == 1
 
 
+def test_an_unmodified_command_line_is_told_why_it_gets_no_lock(
+    workshop: Workshop, backend: Backend, file: Path, tmp_path: Path
+) -> None:
+    register(workshop, backend="local", backend_config={"path": str(file)})
+    read(workshop)
+    address = f"{runtime.settings().internal_url}{Backend(backend.app, '', backend.project, 'shop').path}"
+    places = dict.fromkeys(("TF_HTTP_ADDRESS", "TF_HTTP_LOCK_ADDRESS", "TF_HTTP_UNLOCK_ADDRESS"), address)
+    another = OwnTerraform(tmp_path / "another", {**places, "TF_HTTP_USERNAME": "a", "TF_HTTP_PASSWORD": backend.key})
+    another.declare('  backend "http" {}')
+    said = " ".join(another.run("apply", "-input=false", "-auto-approve", "-no-color", code=1).split())
+    assert f"The state of shop lives in {file} and is read-only here." in said
+    assert "Change it where it lives, or bring it here first" in said
+    assert "terraform_data.one" in another.run("state", "list"), "reading is free"
+
+
 def test_it_is_brought_here_and_written_here_from_then_on(workshop: Workshop, file: Path) -> None:
     register(workshop, backend="local", backend_config={"path": str(file)}, read_every_minutes=5)
     workshop.of_project("POST", "/workspaces/shop/backend/bring-here", 409)
