@@ -54,11 +54,14 @@ class StateLocked(Locked):
 
 
 class HeldElsewhere(StateLocked):
-    """The state lives elsewhere: nobody takes its lock here. terraform prints the holder that this names."""
+    """The state lives elsewhere: nobody takes its lock here.
+
+    Of the holder terraform prints the ID alone (``internal/backend/remote-state/http/client.go``), so that says it.
+    """
 
     def __init__(self, head: TerraformState) -> None:
         told = elsewhere_config.words(head)
-        info = {"ID": "read-only", "Who": f"nobody: it lives in {head.backend_location}", "Info": told}
+        info = {"ID": told, "Who": f"nobody: it lives in {head.backend_location}", "Info": told}
         super().__init__(Holder({**info, "Operation": "reading only"}, head.updated_at, None))
         self.message, self.error = told, "state_elsewhere"
 

@@ -12,15 +12,19 @@ import pytest
 from sqlalchemy import update
 
 from app.audit.models import AuditEntry
+from app.core import runtime
 from app.core.actor import Role
 from app.core.db import db, unit_of_work
 from app.core.db_time import database_now
 from app.core.tenancy import system_scope
+from app.inventory.models import Server
 from app.terraform import elsewhere_reading
+from app.terraform.configuration_work import read_configuration
+from app.terraform.models_configuration import TerraformResource
+from app.terraform.models_files import TerraformRevision
 from app.terraform.models_state import TerraformState
 from app.tickets.models import Ticket
 from tests import factories
-from tests.factories import bearer
 from tests.terraform.conftest import LINEAGE, Backend, state_of
 from tests.terraform.elsewhere import SECRET, OwnTerraform, open_folders, read, register, versions, where
 from tests.terraform.house import Workshop
@@ -127,10 +131,27 @@ def test_what_cannot_be_read_is_said_opens_a_ticket_and_leaves_what_was_read(
     assert where(workshop)["read_error"] is None
 
 
+def test_what_follows_an_execution_follows_a_reading_too(workshop: Workshop, own: OwnTerraform, file: Path) -> None:
+    workshop.write('resource "terraform_data" "one" {}\n')
+    read_configuration(max(row.id for row in factories.rows(TerraformRevision)))
+    rule = {"resource_type": "terraform_data", "hostname": "{input.value}.example.org", "ip_address": "192.0.2.1"}
+    workshop.of_project("POST", "/server-rules", 201, json=rule)
+    register(workshop, backend="local", backend_config={"path": str(file)})
+
+    def came_of_it() -> tuple[list[str], list[str]]:
+        assert read(workshop)["status"] == "success"
+        servers = [row.hostname for row in factories.rows(Server) if row.is_active and not row.is_controller]
+        return sorted(servers), [row.status.value for row in factories.rows(TerraformResource)]
+
+    assert came_of_it() == (["a.example.org"], ["created"])
+    own.apply("b", "c")
+    assert came_of_it() == (["b.example.org", "c.example.org"], ["created"])
+    own.run("destroy", "-input=false", "-auto-approve")
+    assert came_of_it() == ([], ["destroyed"])
+
+
 def test_a_state_over_the_limit_is_refused_in_words(workshop: Workshop, file: Path) -> None:
     register(workshop, backend="local", backend_config={"path": str(file)})
-    from app.core import runtime
-
     runtime.configure(runtime.settings().model_copy(update={"state_max_bytes": 100}))
     assert "larger than 100 bytes" in read(workshop)["error_message"]
 
@@ -155,6 +176,21 @@ def test_whatever_would_write_is_refused_with_what_to_do(workshop: Workshop, bac
     assert looked["status"] == "success", workshop.log(looked)
     assert looked["changes_summary"]["destroy"] == 1, "it is compared with what was read"
     assert len(versions(workshop)) == 1
+
+
+def test_an_unmodified_command_line_is_told_why_it_gets_no_lock(
+    workshop: Workshop, backend: Backend, file: Path, tmp_path: Path
+) -> None:
+    register(workshop, backend="local", backend_config={"path": str(file)})
+    read(workshop)
+    address = f"{runtime.settings().internal_url}{Backend(backend.app, '', backend.project, 'shop').path}"
+    places = dict.fromkeys(("TF_HTTP_ADDRESS", "TF_HTTP_LOCK_ADDRESS", "TF_HTTP_UNLOCK_ADDRESS"), address)
+    another = OwnTerraform(tmp_path / "another", {**places, "TF_HTTP_USERNAME": "a", "TF_HTTP_PASSWORD": backend.key})
+    another.declare('  backend "http" {}')
+    said = " ".join(another.run("apply", "-input=false", "-auto-approve", "-no-color", code=1).split())
+    assert f"The state of shop lives in {file} and is read-only here." in said
+    assert "Change it where it lives, or bring it here first" in said
+    assert "terraform_data.one" in another.run("state", "list"), "reading is free"
 
 
 def test_it_is_brought_here_and_written_here_from_then_on(workshop: Workshop, file: Path) -> None:
@@ -313,12 +349,10 @@ def test_it_is_read_by_itself_when_it_is_due_and_not_twice(workshop: Workshop, f
 
 
 def test_what_was_read_can_be_read_over_the_backend_by_whoever_may_read_states(
-    workshop: Workshop, backend: Backend, file: Path
+    workshop: Workshop, backend: Backend, file: Path, as_other: Any
 ) -> None:
     register(workshop, backend="local", backend_config={"path": str(file)})
     read(workshop)
     here = Backend(backend.app, backend.key, backend.project, "shop")
     assert json.loads(here.ask("GET").data)["lineage"] == json.loads(file.read_bytes())["lineage"]
-    key = factories.make_key(factories.make_person(1, Role.VIEWER))
-    path = f"/api/v1/terraform/projects/{backend.project}/workspaces/shop/versions/1/content"
-    assert backend.app.test_client().get(path, headers=bearer(key)).status_code == 403
+    assert as_other(Role.VIEWER).api("GET", "/workspaces/shop/versions/1/content").status_code == 403
