@@ -30,6 +30,7 @@ from tests.browser import (  # all fill the last
     sample_terraform_resources,
     sample_terraform_servers,
     sample_tickets,
+    sample_workers,
     samples,
 )
 
@@ -41,6 +42,7 @@ assert (
     and sample_terraform_resources
     and sample_terraform_servers
     and sample_tickets
+    and sample_workers
     and sample_accounts
     and sample_audit
     and sample_content
