@@ -43,7 +43,7 @@ def test_a_project_is_added_found_edited_and_taken_out_of_use(app: Flask, browse
     page = text(browser, where)
     assert "Of the shop" in page
     asked = factories.post(browser, f"{where}/active", is_active="0")
-    assert "Its states stay" in asked.get_data(as_text=True)
+    assert "Nothing is destroyed and nothing is deleted" in asked.get_data(as_text=True)
     factories.post(browser, f"{where}/active", is_active="0", confirmed="1")
     assert ">shop</a>" not in text(browser, "/terraform")
     assert ">shop</a>" in text(browser, "/terraform?is_active=false")
