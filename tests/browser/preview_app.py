@@ -34,6 +34,7 @@ from tests.browser import (  # all fill the last
     sample_terraform_servers,
     sample_terraform_sets,
     sample_tickets,
+    sample_workers,
     samples,
 )
 
@@ -49,6 +50,7 @@ assert (
     and sample_terraform_sets
     and sample_infrastructure
     and sample_tickets
+    and sample_workers
     and sample_accounts
     and sample_audit
     and sample_content
