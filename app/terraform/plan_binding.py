@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from datetime import datetime
+
+from sqlalchemy import func, select, update
 
 from app.core.actor import Actor
 from app.core.db import db
@@ -16,6 +18,7 @@ from app.terraform.models import ProjectSource, TerraformProject
 from app.terraform.models_executions import ExecutionType, Review, TerraformExecution
 from app.terraform.models_files import TerraformRevision
 from app.terraform.models_git import GitBranch
+from app.terraform.models_provider_settings import TerraformProviderSettings
 from app.terraform.models_state import TerraformState
 
 REVIEW_TRANSITIONS: Transitions[Review] = {
@@ -25,6 +28,7 @@ REVIEW_TRANSITIONS: Transitions[Review] = {
 }
 STATE_MOVED = "The state was changed after it was made."
 FILES_MOVED = "The project's files were changed after it was made."
+SETTINGS_MOVED = "The settings of a provider were changed after it was made."
 SOURCE_MOVED = "The project's source was changed after it was made."
 _NOT_WAITING = {
     Review.NONE: "This execution has no plan that waits for a review.",
@@ -73,14 +77,24 @@ def moved_since(actor: Actor, project: TerraformProject, plan: TerraformExecutio
     now = (head.serial, head.lineage) if head is not None and head.state_file_id is not None else (None, None)
     if now != (plan.base_serial, plan.base_lineage):
         return STATE_MOVED
-    engine = db.session.scalar(
-        select(Run.engine)
+    made = db.session.execute(
+        select(Run.engine, Run.claimed_at)
         .join(Job, (Job.tenant_id == Run.tenant_id) & (Job.run_id == Run.id))
         .where(Run.tenant_id == plan.tenant_id, Job.id == plan.job_id)
-    )
-    if engine != f"{project.program.value}-{project.terraform_version}":
+    ).one_or_none()  # none: retention took the run
+    if made is None or made.engine != f"{project.program.value}-{project.terraform_version}":
         return "The project uses another version of terraform than the one that made it."
-    return None
+    return SETTINGS_MOVED if _settings_moved(actor, project, made.claimed_at) else None
+
+
+def _settings_moved(actor: Actor, project: TerraformProject, since: datetime | None) -> bool:
+    """Say whether settings of a provider were made or changed since a run was prepared: while it ran, for instance."""
+    changed = db.session.scalar(
+        scoped(actor, TerraformProviderSettings)
+        .where(TerraformProviderSettings.project_id == project.id)
+        .with_only_columns(func.max(TerraformProviderSettings.updated_at))
+    )
+    return changed is not None and since is not None and changed >= since
 
 
 def _files_moved(actor: Actor, project: TerraformProject, plan: TerraformExecution) -> bool:

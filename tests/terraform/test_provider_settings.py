@@ -156,6 +156,17 @@ def test_new_settings_make_waiting_plans_void(workshop: Workshop) -> None:
     assert workshop.call("GET", f"/executions/{plan['id']}")["review"] == "void"
 
 
+@pytest.mark.database
+def test_a_plan_that_was_running_while_settings_changed_is_void_when_it_ends(workshop: Workshop) -> None:
+    put(workshop, "aws.west", region="eu-west-1")
+    assert workshop.plan()["review"] == "waiting", "settings that were there before it do not matter"
+    asked = workshop.ask()
+    assert workshop.carry_next(), "it has run, and nothing has followed it up yet"
+    put(workshop, "aws.west", region="eu-west-2")
+    found = workshop.ended(asked)
+    assert found["review"] == "void" and "settings of a provider" in found["review_note"], found
+
+
 def test_settings_of_an_instance_that_no_file_declares_reach_no_run(workshop: Workshop) -> None:
     put(workshop, "aws.west", region="eu-west-1", credentials=KEYS)
     assert workshop.apply(workshop.plan())["status"] == "success"
