@@ -17,7 +17,7 @@ AWAITED: frozenset[str] = frozenset(
         "terraform_state_files FOREIGN KEY(branch_id)",
         "terraform_states.backend",
         "terraform_states.backend_config",
-        "resource_cloud_statuses",
+        "resource_cloud_status",
     }
 )
 

@@ -176,7 +176,7 @@ TABLES = {
         indexes={("project_id",), ("status",), ("created_at",)},
         foreign_keys={**PROJECT, "branch_id": ("git_branches", "SET NULL"), "initiated_by": ("users", "RESTRICT")},
     ),
-    "resource_cloud_statuses": Document(
+    "resource_cloud_status": Document(
         {
             **STAMPED,
             "resource_id": KEY,
