@@ -18,6 +18,7 @@ AWAITED: frozenset[str] = frozenset(
         "terraform_states.backend",
         "terraform_states.backend_config",
         "resource_cloud_status",
+        "infrastructure_resources",
     }
 )
 

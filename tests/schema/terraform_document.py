@@ -206,4 +206,20 @@ TABLES = {
         },
         unique={("uuid",)},
     ),
+    # "Infrastructure Resource" of the same; its id at the provider is cloud_id
+    "infrastructure_resources": Document(
+        {
+            **STAMPED,
+            "state_id": KEY,
+            "cloud_id": OPTIONAL,
+            "type": CHAR,
+            "name": CHAR,
+            "status": ("enum('pending','created','updated','destroyed','failed')", False, None),
+            "region": OPTIONAL,
+            "tags": JSON,
+            "terraform_state": JSON,
+        },
+        unique={("uuid",)},
+        foreign_keys={"state_id": ("terraform_states", "CASCADE")},
+    ),
 }
