@@ -176,7 +176,7 @@ TABLES = {
         indexes={("project_id",), ("status",), ("created_at",)},
         foreign_keys={**PROJECT, "branch_id": ("git_branches", "SET NULL"), "initiated_by": ("users", "RESTRICT")},
     ),
-    "resource_cloud_statuses": Document(
+    "resource_cloud_status": Document(
         {
             **STAMPED,
             "resource_id": KEY,
@@ -205,5 +205,21 @@ TABLES = {
             "state_file_hash": OPTIONAL,
         },
         unique={("uuid",)},
+    ),
+    # "Infrastructure Resource" of the same; its id at the provider is cloud_id
+    "infrastructure_resources": Document(
+        {
+            **STAMPED,
+            "state_id": KEY,
+            "cloud_id": OPTIONAL,
+            "type": CHAR,
+            "name": CHAR,
+            "status": ("enum('pending','created','updated','destroyed','failed')", False, None),
+            "region": OPTIONAL,
+            "tags": JSON,
+            "terraform_state": JSON,
+        },
+        unique={("uuid",)},
+        foreign_keys={"state_id": ("terraform_states", "CASCADE")},
     ),
 }

@@ -23,7 +23,7 @@ def _type(column: Column[object]) -> str:
 
 
 def _fits(wanted: str, found: str) -> bool:
-    kind = found.replace("datetime(6)", "datetime")
+    kind = found.replace("datetime(6)", "datetime").replace("numeric(", "decimal(")
     return kind == wanted or (wanted in ("varchar", "decimal") and re.match(rf"{wanted}\(", kind) is not None)
 
 
