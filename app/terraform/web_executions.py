@@ -19,6 +19,7 @@ from app.terraform import (
     queries_executions,
     queries_files,
     queries_git,
+    regions,
     salvage,
     service_executions,
     tag_policy,
@@ -117,7 +118,7 @@ def execution(execution_uuid: Any) -> str:
     project = queries_executions.project_of(actor, found)
     base = url_for("jobs.job", job_id=job.job_id)
     changes = queries_executions.changes_of(actor, found) if found.execution_type is ExecutionType.PLAN else []
-    tagged = tag_policy.with_missing(project, changes)
+    tagged = regions.with_odd(tag_policy.with_missing(project, changes))
     waits = found.review is Review.WAITING
     plan_id = found.plan_id
     return render_template(
