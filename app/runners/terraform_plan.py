@@ -97,7 +97,7 @@ def summarize(plan: Mapping[str, Any]) -> dict[str, Any]:
     Keys: add, change, destroy, import (numbers; a replacement adds and destroys, as terraform counts), drift, outputs
     (numbers), ``changes``: list of {address, type, name, module, kind, previous}, no-ops left out, at most MAX_CHANGES.
     A change that leaves a resource behind which can have tags also says ``tags`` (their names) and whether they are
-    ``labels``; ``tags_checked`` is set when that holds for all changes.
+    ``labels``; ``tags_checked`` is set when that holds for all changes. ``region`` is what it says of itself.
     """
     counts = {"add": 0, "change": 0, "destroy": 0, "import": 0}
     listed: list[dict[str, Any]] = []
@@ -120,12 +120,22 @@ def summarize(plan: Mapping[str, Any]) -> dict[str, Any]:
                     "module": item.get("module_address", ""),
                     "kind": kind,
                     "previous": moved,
-                    **(_tag_names(change) if kind in _MADE else {}),
+                    **(_tag_names(change) | _region(change) if kind in _MADE else {}),
                 }
             )
     outputs = [found for found in (plan.get("output_changes") or {}).values() if kind_of(found["actions"]) != "no-op"]
     numbers = {**counts, "drift": len(plan.get("resource_drift") or ()), "outputs": len(outputs)}
     return {**numbers, "changes": listed, "tags_checked": len(listed) < MAX_CHANGES}
+
+
+def _region(change: Mapping[str, Any]) -> dict[str, str]:
+    """Return the region that a resource will be in, where its own attributes say so in clear."""
+    after, hidden = change.get("after"), change.get("after_sensitive")
+    for name in ("region", "location"):
+        text = after.get(name) if isinstance(after, dict) else None
+        if isinstance(text, str) and 0 < len(text) <= 100 and not (isinstance(hidden, dict) and hidden.get(name)):
+            return {"region": text}
+    return {}
 
 
 def _tag_names(change: Mapping[str, Any]) -> dict[str, Any]:

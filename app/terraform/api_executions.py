@@ -14,7 +14,7 @@ from app.core.errors import NotFound
 from app.core.faces import documented, paged
 from app.core.flask_app import current_actor
 from app.core.schemas import Strict
-from app.terraform import plan_binding, queries, queries_executions, salvage, service_executions, tag_policy
+from app.terraform import plan_binding, queries, queries_executions, regions, salvage, service_executions, tag_policy
 from app.terraform.models_executions import Review
 from app.terraform.queries_executions import ExecutionRow
 from app.terraform.schemas_executions import (
@@ -116,7 +116,7 @@ def get_plan(execution_uuid: Any) -> dict[str, Any]:
         void = plan_binding.moved_since(actor, project, execution)
     return {
         "output": queries_executions.plan_output(actor, execution),
-        "changes": tag_policy.with_missing(project, queries_executions.changes_of(actor, execution)),
+        "changes": regions.with_odd(tag_policy.with_missing(project, queries_executions.changes_of(actor, execution))),
         "required_tags": list(tag_policy.required_tags(project)),
         "tag_policy": project.tag_policy.value,
         "void_because": void,

@@ -27,6 +27,6 @@ def take(system: Actor, project_id: int, parsed: Mapping[str, Any]) -> None:
         value = found["value"] if found is not None and is_open else None
         if value is not None and len(json.dumps(value)) > MAX_VALUE:
             value = None
-        if row.value != value:
+        if json.dumps(row.value) != json.dumps(value):  # 1 and true differ
             row.value = value
     db.session.flush()

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from app.core.errors import InvalidInput
 
@@ -34,6 +36,20 @@ def is_odd(kind: str, region: str | None) -> bool:
     return bool(region) and provider is not None and region not in _regions()[provider]
 
 
+def with_odd(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return changes of a plan, each with ``odd_region``: the region that the list does not have, None for others."""
+    found = []
+    for change in changes:
+        region = plain(str(change.get("region") or ""))
+        found.append({**change, "odd_region": region if is_odd(str(change.get("type", "")), region) else None})
+    return found
+
+
+def plain(region: str) -> str:
+    """Return a region as the list writes it: Azure has "West Europe" and "westeurope"."""
+    return region.strip().lower().replace(" ", "")
+
+
 def check_type(kind: str) -> str:
     """Return a type that somebody typed; raises InvalidInput for one that cannot be."""
     if len(kind) > 200 or not _TYPE.match(kind):
@@ -43,7 +59,7 @@ def check_type(kind: str) -> str:
 
 def check_region(kind: str, region: str) -> str:
     """Return a region that somebody typed, empty for all; raises InvalidInput for one that its provider has not."""
-    plain = region.strip().lower().replace(" ", "")
-    if len(plain) > 100 or not plain.isascii() or is_odd(kind, plain):
+    found = plain(region)
+    if len(found) > 100 or not found.isascii() or is_odd(kind, found):
         raise InvalidInput(region=f"{region[:60]!a} is no region of this provider. Leave it empty for all of them.")
-    return plain
+    return found

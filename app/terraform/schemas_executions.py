@@ -120,6 +120,9 @@ class TerraformChangeOut(Schema):
     name = fields.String()
     module = fields.String()
     previous = fields.String(allow_none=True)
+    odd_region = fields.String(
+        allow_none=True, metadata={"description": "Its region, if the list that ships with the product has it not."}
+    )
     missing_tags = fields.List(
         fields.String(), metadata={"description": "Tags that the project requires, and it will not have."}
     )

@@ -70,12 +70,8 @@ def execute(actor: Actor, project_uuid: str, wanted: ExecutionRequest, *, source
     require(actor, Permission.TERRAFORM_PLAN)
     project = _project(actor, project_uuid)
     _check(project, wanted)
-<<<<<<< HEAD
     if _lives_elsewhere(actor, project, wanted):
         return _submit(actor, project, replace(wanted, branch=None), revision_id=None, source=source, needs_files=False)
-    is_git = project.source is ProjectSource.GIT
-=======
->>>>>>> tfvars
     if wanted.execution_type is not ExecutionType.INIT:
         values_check.check_values(actor, project, None if project.source is ProjectSource.GIT else project.revision_id)
     if project.source is ProjectSource.GIT:

@@ -19,7 +19,11 @@ from app.terraform import (
     queries_executions,
     queries_files,
     queries_git,
+<<<<<<< HEAD
     recovery,
+=======
+    regions,
+>>>>>>> tfinfra
     salvage,
     service_executions,
     tag_policy,
@@ -118,7 +122,7 @@ def execution(execution_uuid: Any) -> str:
     project = queries_executions.project_of(actor, found)
     base = url_for("jobs.job", job_id=job.job_id)
     changes = queries_executions.changes_of(actor, found) if found.execution_type is ExecutionType.PLAN else []
-    tagged = tag_policy.with_missing(project, changes)
+    tagged = regions.with_odd(tag_policy.with_missing(project, changes))
     waits = found.review is Review.WAITING
     lock = queries.lock_of_workspace(actor, project, found.workspace)
     unlocked = request.args.get("unlocked") == "1"

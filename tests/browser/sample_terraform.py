@@ -167,6 +167,7 @@ def _execution_page(status: str = "success", **changes: Any) -> dict[str, Any]:
                 "kind": kind,
                 "previous": "aws_instance.old" if n == 1 else None,
                 "missing_tags": ["Environment", XSS] if n < 2 else [],
+                "odd_region": XSS if n == 2 else None,
             }
             for n, kind in enumerate(("create", "update", "delete", "replace", "no-op"))
         ],

@@ -14,6 +14,7 @@ from app.core.tenancy import system_scope
 from app.jobs.log_models import RunArtifact
 from app.runners.terraform_plan import summarize
 from app.terraform.models import TagPolicy, TerraformProject
+from app.terraform.regions import with_odd
 from app.terraform.tag_policy import with_missing
 from tests.terraform.house import Workshop
 
@@ -64,6 +65,17 @@ def test_labels_are_compared_in_lower_case_and_what_has_no_tags_lacks_none() -> 
 def test_no_value_of_a_tag_is_in_a_summary() -> None:
     found = planned({"tags": {"Owner": "correct-horse"}})
     assert found["tags"] == ["Owner"] and "correct-horse" not in json.dumps(found)
+
+
+def test_a_region_that_the_list_has_not_is_said_at_the_review() -> None:
+    changes = [
+        planned({"region": "eu-nowhere-9"}),
+        planned({"region": "eu-central-1"}),
+        planned({"location": "eu-secret-1"}, sensitive={"location": True}),
+        planned({}, {"region": True}),
+        planned({"region": "eu-nowhere-9"}, actions=("delete",)),
+    ]
+    assert [one["odd_region"] for one in with_odd(changes)] == ["eu-nowhere-9", None, None, None, None]
 
 
 def tagged(tags: list[str] | None, *, checked: bool = True) -> None:
