@@ -19,11 +19,8 @@ from app.terraform import (
     queries_executions,
     queries_files,
     queries_git,
-<<<<<<< HEAD
     recovery,
-=======
     regions,
->>>>>>> tfinfra
     salvage,
     service_executions,
     tag_policy,
