@@ -73,6 +73,7 @@ from app.runners.workspace import Workspace, WorkspaceError
 
 RETRIES = 5  # of a call to the backend, with growing pauses: half a minute
 ERRORED_STATE = "errored.tfstate"  # written beside the configuration when the backend is gone at the end
+BACKEND_NOTE = ".terraform/terraform.tfstate"  # where terraform notes at init which backend it has
 MAX_CAPTURE = 268_435_456  # of one command's data, e.g. a plan as JSON
 _EXEC_CHILD = Path(__file__).with_name("exec_child.py")
 _BACKEND = 'terraform {\n  backend "http" {}\n}\n'
@@ -195,6 +196,9 @@ def run(job: EngineJob) -> int | None:
             channel.send(e="step", n=step.name, c=step.capture)
             with _alone_in_cache(job, step):
                 code = _run_step(job, step, folder, channel)
+            if step.name == "init" and not code and (wrong := _foreign_backend(folder, job.parameters)):
+                channel.send(e="out", x=json.dumps(wrong))
+                code = 1
             good = code in step.good
             channel.send(e="end", n=step.name, rc=code, ok=good, opt=step.is_optional)
             if not good and not step.is_optional:
@@ -205,6 +209,25 @@ def run(job: EngineJob) -> int | None:
         if job.parameters["operation"] == "plan" and not code:
             channel.send(e="file", n="plan", path=str(job.workspace.inputs / PLAN_NAME))
         return code
+
+
+def _foreign_backend(folder: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return an error, as terraform's stream has them, when the files lead the state past the backend that is given."""
+    if not given.get("backend"):
+        return None
+    try:
+        found = json.loads((folder / BACKEND_NOTE).read_bytes())
+        kind, address = found["backend"]["type"], (found["backend"].get("config") or {}).get("address")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        kind, address = "none", None
+    if kind == "http" and address in (None, "", given["backend"]["address"]):
+        return None
+    detail = (
+        f"The files configure a backend of their own ({kind}) in an override file, so the platform would not know the "
+        "state. Nothing was run. Remove that block: the state is kept on the platform by itself."
+    )
+    said = {"severity": "error", "summary": "The state would be kept elsewhere", "detail": detail}
+    return {"@level": "error", "@message": said["summary"], "type": "diagnostic", "diagnostic": said}
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from app.runners.workspace import Workspace, WorkspaceError
 
 PLAN_NAME = "millwright.tfplan"  # in the inputs of the run, not among its files
 RC_NAME = "terraform.rc"
-OVERRIDE_NAME = "millwright_override.tf"  # *_override.tf replaces the backend or cloud block of the files
+# *_override.tf replaces the backend or cloud block of the files. Of several the last by name wins: after override.tf.
+OVERRIDE_NAME = "~millwright_override.tf"
 OPERATIONS = ("init", "plan", "apply", "destroy", "refresh", "read")
 
 

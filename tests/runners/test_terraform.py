@@ -64,6 +64,7 @@ class Stage:
         self.runs, self.backend, self.key = runs, backend, new_key()
 
     def start(self, operation: str, main: str = MAIN, **parameters: Any) -> RunHandle:
+        more: tuple[RunFile, ...] = parameters.pop("more", ())
         spec = RunSpec(
             run_uuid=str(uuid.uuid4()),
             attempt=1,
@@ -82,7 +83,7 @@ class Stage:
                 "artifact_key": base64.b64encode(self.key).decode(),
                 **parameters,
             },
-            files=(RunFile("main.tf", main.encode()),),
+            files=(RunFile("main.tf", main.encode()), *more),
         )
         handle = launcher.start(spec, workspace_root=self.runs.workspaces, spool_root=self.runs.spools)
         self.runs.handles.append(handle)
@@ -290,6 +291,15 @@ resource "terraform_data" "slow" {{
     assert "It was salvaged" in ended.result.message
     state = json.loads(unseal(stage.key, "state", artifact(ended, "state")))
     assert [r["name"] for r in state["resources"]] == ["slow"]
+
+
+@pytest.mark.parametrize("block", ['backend "local" {}', 'backend "http" { address = "%s/another" }'])
+def test_files_that_lead_the_state_elsewhere_run_nothing(stage: Stage, block: str) -> None:
+    text = f"terraform {{\n  {block.replace('%s', stage.backend.address)}\n}}\n"
+    ended = stage.run("plan", more=(RunFile("\u00e9_override.tf", text.encode()),))  # after ours, by its name
+    assert "The state would be kept elsewhere" in ended.result.hosts[HOST].message, ended.result
+    assert "Remove that block" in ended.result.hosts[HOST].message
+    assert [record["n"] for record in ended.of("task")] == ["terraform init"]
 
 
 def test_a_program_that_is_not_there_is_said_before_the_run_begins(stage: Stage) -> None:
