@@ -16,7 +16,7 @@ from typing import Any
 from app.runners.base import FailureCode
 from app.runners.workspace import Workspace, WorkspaceError
 
-OVERRIDE_NAME = "millwright_providers_override.tf.json"
+OVERRIDE_NAME = "~millwright_providers_override.tf.json"  # after what the files override themselves
 PROFILES_NAME = "aws-credentials"
 PROFILES_VARIABLE = "AWS_SHARED_CREDENTIALS_FILE"
 _FIELDS = {"access_key": "aws_access_key_id", "secret_key": "aws_secret_access_key", "token": "aws_session_token"}
