@@ -37,6 +37,8 @@ class Project:
 
     def __init__(self, team: Team, ledger: Path, seconds: int) -> None:
         self.team, self.ledger = team, ledger
+        # A worker listens a moment before it has said what it has; the version would be nobody's.
+        wait_until(lambda: bool(team.get("/workers")), 60, "a worker that says what it has")
         made = team.call("POST", "/terraform/projects", {"name": "network"}).data
         self.path = f"/terraform/projects/{made['id']}"
         self.version = made["terraform_version"]
