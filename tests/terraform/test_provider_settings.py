@@ -125,11 +125,11 @@ def test_a_stale_version_is_refused(workshop: Workshop) -> None:
         ("aws", {"configuration": {"alias": "x"}}, "stands in the files"),
         ("aws", {"configuration": {"no name": 1}}, "no name of an argument"),
         ("aws", {"configuration": {"max_retries": 2**60}}, "exactly"),
-        ("aws", {"configuration": {"note": "a\ud800"}}, "no character"),
+        ("aws", {"configuration": {"note": "a\ud800"}}, "half of a character"),
         ("aws", {"configuration": {"note": "x" * 20_000}}, "16384"),
         ("aws", {"configuration": {str(i) and f"a{i}": i for i in range(60)}}, "50 arguments"),
         ("hcloud.west", {"credentials": {"token": "long enough"}}, "sensitive variable"),
-        ("hcloud", {"credentials": {"token": "half a \ud800 letter"}}, "no environment variable"),
+        ("hcloud", {"credentials": {"token": "half a \ud800 letter"}}, "half of a character"),
         ("homemade", {"credentials": {"token": "long enough"}}, "Environment of providers"),
     ],
 )
