@@ -89,7 +89,13 @@ def make_holdings(app: Flask, owner: PersonMade) -> Holdings:
     server_rule = send(f"{path}/server-rules", resource_type="aws_instance", hostname="{id}", ip_address="{id}")
     variable_set = send("/terraform/variable-sets", name=f"Shared {number}")
     set_variable = send(f"/terraform/variable-sets/{variable_set['id']}/variables", name="region", value="eu")
-    price = send("/infrastructure/prices", type="aws_instance", price_per_hour=0.01)
+    price = send(
+        "/infrastructure/prices",
+        type="aws_instance",
+        attribute="instance_type",
+        value=f"t{number}",
+        price_per_hour=0.01,
+    )
     team = send("/teams", name=f"Team {number}")
     shown = app.test_client().get("/api/v1/playbook-projects", headers=headers).json
     assert shown

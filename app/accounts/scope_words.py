@@ -26,6 +26,7 @@ SCOPE_WORDS: dict[str, str] = {
     Permission.TICKET_ADMIN: "change the rules and clocks of tickets",
     Permission.TERRAFORM_VIEW: "see Terraform projects, and that they have states",
     Permission.TERRAFORM_EDIT: "add and change Terraform projects, their files and variables",
+    Permission.TERRAFORM_SET_EDIT: "add and change variable sets, and attach them to projects",
     Permission.TERRAFORM_PLAN: "plan, initialise and refresh Terraform projects",
     Permission.TERRAFORM_APPLY: "apply or discard Terraform plans",
     Permission.TERRAFORM_STATE_READ: "read Terraform states, with what is sensitive in them",

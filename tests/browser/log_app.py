@@ -34,6 +34,7 @@ class FakeJob:
     failed_task: int | None = None
     first_failure: int | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
+    cut_off: bool = False  # it ended in the middle of its last task
     changed: threading.Condition = field(default_factory=threading.Condition)
     generation: int = 0  # streams of an older generation end: the network was cut
     refuse: int = 0  # HTTP status that streams get instead
@@ -54,7 +55,7 @@ class FakeJob:
         out = []
         for seq in range(1, (self.total - 1) // self.per_task + 2 if self.total else 1):
             last = min(seq * self.per_task, self.total)
-            open_ = not self.complete and last == self.total
+            open_ = (self.cut_off or not self.complete) and last == self.total
             status = "failed" if seq == self.failed_task else None if open_ else "changed" if seq % 3 == 0 else "ok"
             out.append(
                 {

@@ -212,6 +212,13 @@ def test_folding_hides_a_tasks_lines_and_shows_status_and_duration(open_log: Ope
     assert [n for n in shown(page) if n > 40] == []
 
 
+def test_a_task_that_a_finished_job_was_cut_off_in_is_not_said_to_run(open_log: Open) -> None:
+    ended = open_log(FakeJob("lost", 20, status="failed", per_task=10, cut_off=True)).page
+    assert ended.locator(".log-task .status").last.inner_text() == "no result"
+    running = open_log(FakeJob("live", 20, status="running", per_task=10)).page
+    assert running.locator(".log-task .status").last.inner_text() == "running"
+
+
 def test_search_on_the_server_finds_next_and_previous_and_unfolds(open_log: Open) -> None:
     job = FakeJob("done", 300_000, text=lambda n: f"needle <b>{n}</b>" if n in (50, 250_100, 250_700) else f"hay {n}")
     watched = open_log(job)

@@ -116,7 +116,7 @@ def test_a_worker_that_starts_while_the_database_is_away_announces_itself_later(
 ) -> None:
     tried: list[str] = []
 
-    def register(name: str, _served: object) -> None:
+    def register(name: str, _served: object, _has: object) -> None:
         tried.append(name)
         if len(tried) < 3:
             raise OSError("no database yet")

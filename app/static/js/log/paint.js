@@ -8,6 +8,7 @@ const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 export const STATES = {
   ok: ["ok", "ok"], changed: ["changed", "warn"], failed: ["failed", "fail"], unreachable: ["unreachable", "lost"],
   skipped: ["skipped", "calm"], rescued: ["rescued", "wait"], ignored: ["ignored", "warn"], running: ["running", "run"],
+  "no result": ["skipped", "calm"], // of a job that has ended: cut off, or a task of other servers
 };
 
 function make(tag, cls, text) {
@@ -89,8 +90,9 @@ export function runRow(run) {
 }
 
 /** A task's fold line: status, name, where it stands, how many lines, how long. */
-export function taskRow(task, folded) {
-  const [picture, tone] = STATES[task.status ?? "running"] ?? ["open", "calm"];
+export function taskRow(task, folded, running) {
+  const status = task.status ?? (running ? "running" : "no result");
+  const [picture, tone] = STATES[status] ?? ["open", "calm"];
   const row = make("div", "log-task");
   row.dataset.tone = tone;
   const button = make("button", "log-fold");
@@ -101,7 +103,7 @@ export function taskRow(task, folded) {
   button.setAttribute("aria-label", `${folded ? "Unfold" : "Fold"} ${task.task}`);
   button.append(icon(folded ? "unfold" : "fold"));
   const state = make("span", "status");
-  state.append(icon(picture), task.status ?? "running");
+  state.append(icon(picture), status);
   const name = make("strong", "log-name", task.task);
   const where = make("small", "log-where", [task.play, task.module, task.path].filter(Boolean).join(" · "));
   row.append(button, state, name, where);

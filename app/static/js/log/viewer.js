@@ -90,7 +90,7 @@ class Viewer {
     if (what.task) {
       const t = what.task;
       const folded = this.rows.folded.has(t.s);
-      return { key: `t${t.s}:${folded}:${t.status}:${t.last_line}:${t.duration_ms}`, make: () => taskRow(t, folded) };
+      return { key: `t${t.s}:${folded}:${t.status}:${t.last_line}:${t.duration_ms}:${this.running}`, make: () => taskRow(t, folded, this.running) };
     }
     if (what.run) return { key: `r${i}:${what.run.x}`, make: () => runRow(what.run) };
     return this.lineSpec(what.line, this.lines.get(what.line));
