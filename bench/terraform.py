@@ -27,7 +27,7 @@ PLAN, APPLY, BOTH = "terraform: plan", "terraform: apply", "terraform: plan and 
 COMMANDS = "terraform: plan and apply of 500, the commands alone"
 COUNTED = {"terraform init", "terraform plan", "terraform apply"}
 FILES = f'resource "terraform_data" "many" {{\n  count = {RESOURCES}\n  input = count.index\n}}\n'
-POLL = 0.02  # seconds between two looks at an execution
+POLL = 0.1  # seconds between two looks at an execution; more looks would slow what they look at
 
 
 def _execute(running: Platform, path: str, body: Any) -> tuple[Any, float]:

@@ -16,8 +16,6 @@ from tests.support.environment import KEYS
 from tests.terraform.conftest import Backend, state_of
 from tests.terraform.house import MAIN, Workshop
 
-pytestmark = pytest.mark.database
-
 
 def test_t_tf_who_may_run_neither_writes_what_runs_nor_reads_states(
     workshop: Workshop, backend: Backend, admin: PersonMade

@@ -18,7 +18,6 @@ from tests.terraform.elsewhere import SECRET, OwnTerraform, read, register, vers
 from tests.terraform.house import Workshop
 from tests.terraform.test_command_line import dump
 
-pytestmark = pytest.mark.database
 BUCKET, TABLE, KEY = "acme-terraform", "terraform-locks", "network/terraform.tfstate"
 ACCESS = {"access_key": "AKIAPLANTED4711EXAMP", "secret_key": "planted-secret-key-of-s3-4711"}
 EVERYBODY = "inf"  # requests that moto takes without looking at their credentials
