@@ -28,7 +28,6 @@ from tests.terraform.test_recovery import begin, browser, shown
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.database
-AWS_MIRROR = Path("/opt/tf-plugins")
 NO_PROVIDER = """
 terraform {
   required_providers {
@@ -104,6 +103,7 @@ class _Refusing(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(403)
         self.send_header("Content-Type", "text/xml")
+        self.send_header("Content-Length", str(len(REFUSED.encode())))  # else the end of it is a closed connection
         self.end_headers()
         self.wfile.write(REFUSED.encode())
 
@@ -130,15 +130,15 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.skipif(not AWS_MIRROR.is_dir(), reason=f"no AWS provider in a mirror at {AWS_MIRROR}")
 def test_wrong_credentials_are_said_to_be_that_and_shown_to_nobody(
     workshop: Workshop,
     browser: FlaskClient,
     configure: Callable[..., None],
     refusing_cloud: str,
     short_folder: Path,
+    aws_mirror: Path,
 ) -> None:
-    configure(terraform_mirror=str(AWS_MIRROR), data_dir=short_folder)  # providers listen on sockets in there
+    configure(terraform_mirror=str(aws_mirror), data_dir=short_folder)  # providers listen on sockets in there
     secret = "planted-secret-of-a-cloud-4711"
     workshop.of_project("PUT", "/environment/AWS_ACCESS_KEY_ID", json={"value": "AKIAPLANTED4711"})
     workshop.of_project("PUT", "/environment/AWS_SECRET_ACCESS_KEY", json={"value": secret})
