@@ -273,32 +273,37 @@ def _run_step(job: EngineJob, step: Step, folder: Path, channel: _Channel) -> in
         env=_environment(job),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=job.output_fd,
+        stderr=subprocess.PIPE,
     )
     assert process.stdout is not None
+    assert process.stderr is not None
     target = job.workspace.inputs / f"{step.capture}.captured" if step.capture else None
     reader = threading.Thread(target=_read, args=(process.stdout, target, channel), daemon=True)
-    reader.start()
+    errors = threading.Thread(target=_read, args=(process.stderr, None, channel, "err"), daemon=True)
+    for thread in (reader, errors):
+        thread.start()
     code = process.wait()
-    reader.join(_TAIL_SECONDS)
+    end = time.monotonic() + _TAIL_SECONDS
+    for thread in (reader, errors):
+        thread.join(max(0.0, end - time.monotonic()))
     if target is not None and code in step.good and not reader.is_alive():
         channel.send(e="data", n=step.capture, path=str(target))
     return code
 
 
-def _read(stream: Any, target: Path | None, channel: _Channel) -> None:
-    """Hand every line on as it comes, or write data into a file."""
+def _read(stream: Any, target: Path | None, channel: _Channel, kind: str = "out") -> None:
+    """Hand every line on as it comes, or write data into a file. ``kind``: out, or err for standard error."""
     if target is None:
         parts: list[bytes] = []  # of a line whose end has not come yet
         while data := stream.read1(_AT_ONCE):
             whole, newline, rest = data.rpartition(b"\n")
             if newline:  # what came together goes on together: an event each would cost more than terraform itself
-                channel.send(e="out", x=b"".join([*parts, whole]).decode("utf-8", "replace"))
+                channel.send(e=kind, x=b"".join([*parts, whole]).decode("utf-8", "replace"))
                 parts = []
             if rest:
                 parts.append(rest)
         if parts:
-            channel.send(e="out", x=b"".join(parts).decode("utf-8", "replace"))
+            channel.send(e=kind, x=b"".join(parts).decode("utf-8", "replace"))
         return
     left = MAX_CAPTURE
     with target.open("wb") as file:

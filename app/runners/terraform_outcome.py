@@ -70,6 +70,9 @@ class TerraformOutcome:
         if kind == "out":
             for line in str(event["x"]).split("\n"):
                 self._output(line)
+        elif kind == "err":
+            for line in str(event["x"]).split("\n"):
+                self._error_output(line)
         elif kind == "step":
             self._begin_step(str(event["n"]), str(event["c"]))
         elif kind == "end":
@@ -78,6 +81,11 @@ class TerraformOutcome:
             self._data(str(event["n"]), Path(event["path"]).read_bytes())
         elif kind == "file":
             self._file(str(event["n"]), Path(event["path"]).read_bytes())
+
+    def _error_output(self, line: str) -> None:
+        """Take a line of standard error: from "Error: " on it says why the command failed."""
+        self.hear(line, "INFO")
+        self._text(line, "ERROR" if self._error_words else "INFO")
 
     def hear(self, text: str, level: str) -> None:
         """Remember what was printed outside of the stream: why terraform could not start, or crashed."""

@@ -94,6 +94,12 @@ def test_a_provider_that_neither_mirror_nor_registry_has_is_named_with_where_it_
     assert failed["status"] == "failed"
     assert failed["error_message"].startswith("terraform init: Failed to query available provider packages")
     said(browser, failed, words, "MILLWRIGHT_TERRAFORM_MIRROR", "correct required_providers")
+    job = workshop.app.test_client().get(
+        f"/api/v1/jobs/{failed['job_id']}/logs", headers=factories.bearer(workshop.key)
+    )
+    assert job.json
+    errors = [line["x"].lstrip("│ ") for line in job.json["lines"] if line["v"] == "ERROR"]
+    assert errors and errors[0].startswith("Error: Failed to query"), job.json["lines"]
 
 
 class _Refusing(BaseHTTPRequestHandler):
