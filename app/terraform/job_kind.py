@@ -85,14 +85,10 @@ class TerraformKind(JobKind):
                 f"This worker has no {request.engine}. Install it, name it in MILLWRIGHT_TERRAFORM_BINARIES and "
                 "restart the worker, or choose another version on the project's page."
             )
-        if execution.execution_type in (ExecutionType.PLAN, ExecutionType.REFRESH):
-            try:  # a set, or the files, may be others than when it was asked for
-                values_check.check_values(actor, project, execution.revision_id)
-            except Conflict as error:
-                raise _stop(error.message) from error
         try:
             elsewhere = elsewhere_reading.what_to_read(actor, project, execution)
             if elsewhere is None:
+                _check_values(actor, project, execution)
                 files = _files(execution)
                 parameters = {**_operation(execution), **_inputs(actor, request, project, execution)}
                 _add_providers(parameters, request, project, execution, files)
@@ -112,6 +108,16 @@ class TerraformKind(JobKind):
             environment={name: os.environ[name] for name in settings().environment_allow if name in os.environ},
         )
         return PreparedRun(spec, {HOST: request.targets[0].job_id})
+
+
+def _check_values(actor: Actor, project: TerraformProject, execution: TerraformExecution) -> None:
+    """Look at the values once more: a set, or the files, may be others than when it was asked for."""
+    if execution.execution_type not in (ExecutionType.PLAN, ExecutionType.REFRESH):
+        return
+    try:
+        values_check.check_values(actor, project, execution.revision_id)
+    except Conflict as error:
+        raise _stop(error.message) from error
 
 
 def _operation(execution: TerraformExecution) -> dict[str, Any]:

@@ -150,6 +150,14 @@ def test_what_follows_an_execution_follows_a_reading_too(workshop: Workshop, own
     assert came_of_it() == ([], ["destroyed"])
 
 
+def test_values_that_no_plan_can_be_made_with_stop_no_reading(workshop: Workshop, file: Path) -> None:
+    kept = workshop.of_project("POST", "/variables", 201, json={"name": "size", "value": 1})
+    workshop.of_project("PATCH", f"/variables/{kept['id']}", json={"rules": {"min": 5}})
+    workshop.ask(409)
+    register(workshop, backend="local", backend_config={"path": str(file)})
+    assert read(workshop)["status"] == "success"
+
+
 def test_a_state_over_the_limit_is_refused_in_words(workshop: Workshop, file: Path) -> None:
     register(workshop, backend="local", backend_config={"path": str(file)})
     runtime.configure(runtime.settings().model_copy(update={"state_max_bytes": 100}))
